@@ -1,0 +1,1 @@
+"""The workbook a review team fills in: codebook, template, reading, validation."""

@@ -1,0 +1,1 @@
+"""From a reported statistic to ``yi``, ``vi`` and their covariances."""

@@ -1,0 +1,1 @@
+"""Fit, infer, predict: any table with ``yi`` and ``vi``."""

@@ -1,0 +1,1 @@
+"""Float64 arrays in, frozen dataclasses out: no tables, no vocabulary."""

@@ -1,0 +1,1 @@
+"""Figures: ``x_data(...)`` gives a DataFrame, ``x_plot(data)`` a figure."""

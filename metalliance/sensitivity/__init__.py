@@ -1,0 +1,1 @@
+"""Would the answer survive? Refits under other choices."""

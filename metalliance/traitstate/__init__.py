@@ -1,0 +1,1 @@
+"""Between-patient (trait-like) and within-patient (state-like) components."""

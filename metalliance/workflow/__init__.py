@@ -1,0 +1,1 @@
+"""Review and plan in, analysis out: the order of steps, no numbers."""
