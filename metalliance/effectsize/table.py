@@ -100,4 +100,5 @@ class EffectTable:
 
 def codes(column: pd.Series) -> IntArray:
     """Integer codes of a column; missing values become -1."""
-    return pd.factorize(column)[0].astype(np.intp)
+    numbered: IntArray = pd.factorize(column)[0].astype(np.intp)
+    return numbered
