@@ -1,0 +1,101 @@
+"""One pool under other defensible choices: assumed correlations, subsets of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from metalliance.effectsize.table import EffectTable
+from metalliance.errors import SpecificationError
+from metalliance.models.predict import predict
+from metalliance.traitstate.pooling import is_dependent, pool_effects
+
+__all__ = ["COLUMNS", "rho_grid", "subsets"]
+
+COLUMNS = (
+    "check",
+    "setting",
+    "k_effects",
+    "k_studies",
+    "estimate",
+    "conf_low",
+    "conf_high",
+    "note",
+)
+
+
+def rho_grid(
+    effects: EffectTable, grid: Sequence[float], *, method: str = "REML", level: float = 0.95
+) -> pd.DataFrame:
+    """Pool again under other sampling correlations; no rows where nothing depends on ρ.
+
+    Parameters
+    ----------
+    effects : EffectTable
+        One pool.
+    grid : sequence of float
+        Values of ρ.
+    method : str
+        As in `pool_effects`.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    DataFrame
+        ``COLUMNS``; estimates on r (on the coefficient for es_metric beta).
+    """
+    if not is_dependent(effects):
+        return pd.DataFrame(columns=list(COLUMNS))
+    rows = [
+        _row("sampling correlation", f"rho = {rho:g}", effects, rho=rho, method=method, level=level)
+        for rho in grid
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def subsets(
+    effects: EffectTable, *, rho: float, method: str = "REML", level: float = 0.95
+) -> pd.DataFrame:
+    """Pool again without rows that were not taken directly from a zero-order statistic.
+
+    Returns
+    -------
+    DataFrame
+        ``COLUMNS``; a subset that is the whole pool, or empty, has no row.
+    """
+    frame = effects.usable
+    quality, route = frame["quality"].astype(str), frame["route"].astype(str)
+    kept = {
+        "without approximated or bounded effects": ~quality.isin(["approximated", "bounded"]),
+        "direct effects only": quality.eq("direct"),
+        "without partial correlations": ~route.str.contains("partial"),
+    }
+    rows = [
+        _row("subset", name, effects.where(keep), rho=rho, method=method, level=level)
+        for name, keep in kept.items()
+        if 0 < int(np.sum(keep)) < len(frame)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(
+    check: str, setting: str, effects: EffectTable, *, rho: float, method: str, level: float
+) -> dict[str, object]:
+    frame = effects.usable
+    row: dict[str, object] = {
+        "check": check,
+        "setting": setting,
+        "k_effects": len(frame),
+        "k_studies": int(frame["study"].nunique()),
+        "note": "",
+    }
+    transform = "r" if frame["es_metric"].eq("z").all() else None
+    try:
+        inference = pool_effects(effects, rho=rho, method=method)
+        mean = predict(inference, transform=transform, level=level).iloc[0]
+    except SpecificationError as error:
+        return row | {name: np.nan for name in COLUMNS[4:7]} | {"note": str(error)}
+    return row | {name: float(mean[name]) for name in COLUMNS[4:7]}

@@ -1,0 +1,182 @@
+"""Review and plan in, analysis out."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+
+from metalliance.coding.review import Review
+from metalliance.effectsize.table import EXCLUDED_COLUMNS, EffectTable
+from metalliance.sensitivity.multiverse import rho_grid, subsets
+from metalliance.sensitivity.refits import leave_one_out
+from metalliance.traitstate.sophistication import SophisticationResult, sophistication_regression
+from metalliance.workflow.analysis import Analysis, Counts, Pool
+from metalliance.workflow.defaults import defaults_used
+from metalliance.workflow.plan import Plan
+from metalliance.workflow.pools import NEVER_POOLED, pool_rows, split_pools
+
+__all__ = ["analyse"]
+
+LIBRARIES = ("metalliance", "numpy", "scipy", "pandas", "formulaic")
+
+
+def analyse(
+    review: Review, plan: Plan | None = None, progress: Callable[[str], None] | None = None
+) -> Analysis:
+    """Carry out the plan on a review.
+
+    Parameters
+    ----------
+    review : Review
+        From `read_review`.
+    plan : Plan, optional
+        The default plan where none is given.
+    progress : callable, optional
+        Told the name of each step as it begins.
+
+    Returns
+    -------
+    Analysis
+    """
+    plan = plan or Plan()
+    tell = progress or (lambda step: None)
+    tell("effect sizes")
+    effects = without_planned(review.effects(), plan)
+    second = without_planned(review.effects(role="sensitivity"), plan)
+    pools = []
+    for key, rows in split_pools(effects):
+        tell(f"pooling {key}")
+        pools.append(pool_rows(key, rows, plan))
+    for key, rows in split_pools(second):
+        tell(f"pooling {key} (role sensitivity)")
+        pools.append(pool_rows(f"{key}.sensitivity", rows, plan, role="sensitivity"))
+    fitted = [pool for pool in pools if pool.role == "main" and pool.fit is not None]
+    tell("sophistication")
+    sophistication = _sophistication(fitted, plan)
+    tell("sensitivity")
+    excluded = _not_in_a_main_pool(effects)
+    return Analysis(
+        review=review,
+        plan=plan,
+        pools=tuple(pools),
+        sophistication=sophistication,
+        sensitivity=_sensitivity(pools, fitted, plan),
+        leave_one_out={pool.key: _leave_one_out(pool, plan.level) for pool in fitted},
+        counts=_counts(effects, excluded, pools),
+        excluded=excluded,
+        defaults_used=defaults_used(review, plan, pools),
+        warnings=tuple(dict.fromkeys(text for pool in pools for text in pool.warnings)),
+        manifest=_manifest(review, plan),
+    )
+
+
+def without_planned(effects: EffectTable, plan: Plan) -> EffectTable:
+    """Move the rows that the plan leaves out to the excluded ones."""
+    if not plan.exclude:
+        return effects
+    frame = effects.usable
+    study = frame["study"].astype(str)
+    named = study.isin(plan.exclude) | (study + "/" + frame["effect"].astype(str)).isin(
+        plan.exclude
+    )
+    left_out = frame[named].assign(reason="left out by the plan")
+    columns = [name for name in effects.unusable.columns if name in left_out]
+    return EffectTable.build(
+        frame[~named],
+        pd.concat([effects.unusable, left_out[columns]], ignore_index=True),
+        effects.moderators,
+    )
+
+
+def _sophistication(pools: list[Pool], plan: Plan) -> tuple[SophisticationResult, ...]:
+    return tuple(
+        sophistication_regression(
+            pool.effects,
+            pool=pool.key,
+            not_reported=not_reported,
+            rho=plan.rho,
+            method=plan.method,
+            level=plan.level,
+        )
+        for pool in pools
+        for not_reported in ("zero", "missing")
+    )
+
+
+def _sensitivity(pools: list[Pool], fitted: list[Pool], plan: Plan) -> pd.DataFrame:
+    tables = []
+    for pool in fitted:
+        for table in (
+            rho_grid(pool.effects, plan.rho_grid, method=plan.method, level=plan.level),
+            subsets(pool.effects, rho=plan.rho, method=plan.method, level=plan.level),
+        ):
+            if len(table):
+                tables.append(table.assign(pool=pool.key))
+    for pool in pools:
+        if pool.role == "sensitivity" and pool.fit is not None:
+            mean = pool.predict_r.iloc[0]
+            row = {
+                "pool": pool.key.removesuffix(".sensitivity"),
+                "check": "other rows",
+                "setting": "effects of role sensitivity instead",
+                "k_effects": pool.counts.effects,
+                "k_studies": pool.counts.studies,
+                "estimate": mean["estimate"],
+                "conf_low": mean["conf_low"],
+                "conf_high": mean["conf_high"],
+                "note": "",
+            }
+            tables.append(pd.DataFrame([row]))
+    columns = ["pool", "check", "setting", "k_effects", "k_studies"]
+    columns += ["estimate", "conf_low", "conf_high", "note"]
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(tables, ignore_index=True)[columns]
+
+
+def _leave_one_out(pool: Pool, level: float) -> pd.DataFrame:
+    if pool.fit is None or pool.counts.clusters < 3:
+        return pd.DataFrame(columns=["omitted", "estimate", "std_error", "tau2", "i2", "q"])
+    table = leave_one_out(pool.fit).table
+    if pool.es_metric == "z":
+        shown = [c for c in ("estimate", "conf_low", "conf_high") if c in table]
+        table = table.assign(**{name: np.tanh(table[name]) for name in shown})
+    return table
+
+
+def _not_in_a_main_pool(effects: EffectTable) -> pd.DataFrame:
+    frame = effects.usable
+    never = frame[frame["component"].isin(NEVER_POOLED)]
+    never = never.assign(reason=never["component"].map(NEVER_POOLED), status="not pooled")
+    columns = [*EXCLUDED_COLUMNS, "status"]
+    both = pd.concat([effects.unusable, never], ignore_index=True)
+    return both.reindex(columns=columns)
+
+
+def _counts(effects: EffectTable, excluded: pd.DataFrame, pools: list[Pool]) -> Counts:
+    main = [pool for pool in pools if pool.role == "main"]
+    return Counts(
+        read=len(effects.usable) + len(effects.unusable),
+        waiting=int(excluded["status"].eq("waiting").sum()),
+        sign_unclear=int(excluded["status"].eq("sign unclear").sum()),
+        not_pooled=len(excluded),
+        converted=sum(int(pool.effects.usable["quality"].ne("direct").sum()) for pool in main),
+    )
+
+
+def _manifest(review: Review, plan: Plan) -> Mapping[str, object]:
+    return {
+        "input": {"name": review.path.name, "sha256": review.sha256},
+        "software": {
+            **{name: version(name) for name in LIBRARIES},
+            "python": platform.python_version(),
+            "implementation": sys.implementation.name,
+        },
+        "plan": plan.model_dump(mode="json"),
+        "seed": plan.seed,
+    }
