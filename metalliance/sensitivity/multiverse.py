@@ -97,5 +97,5 @@ def _row(
         inference = pool_effects(effects, rho=rho, method=method)
         mean = predict(inference, transform=transform, level=level).iloc[0]
     except SpecificationError as error:
-        return row | {name: np.nan for name in COLUMNS[4:7]} | {"note": str(error)}
+        return row | dict.fromkeys(COLUMNS[4:7], np.nan) | {"note": str(error)}
     return row | {name: float(mean[name]) for name in COLUMNS[4:7]}

@@ -97,9 +97,9 @@ def pool_rows(key: str, effects: EffectTable, plan: Plan, *, role: str = "main")
     first = effects.usable.iloc[0]
     inference, caught, reason = _try_to_pool(effects, plan)
     empty = pd.DataFrame()
-    tables: dict[str, pd.DataFrame] = {
-        name: empty for name in ("tidy", "glance", "components", "predict", "predict_r", "studies")
-    }
+    tables: dict[str, pd.DataFrame] = dict.fromkeys(
+        ("tidy", "glance", "components", "predict", "predict_r", "studies"), empty
+    )
     if inference is not None:
         level = plan.level
         r_scale = "r" if first["es_metric"] == "z" else None

@@ -1,0 +1,65 @@
+"""Meta-analysis of alliance and outcome: is the therapeutic alliance itself therapeutic?
+
+The public names below are loaded on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES: dict[str, str] = {
+    "Analysis": "workflow.analysis",
+    "CodingError": "errors",
+    "ConvergenceError": "errors",
+    "ConversionError": "errors",
+    "DependenceWarning": "errors",
+    "EffectTable": "effectsize.table",
+    "Estimate": "effectsize.convert",
+    "Fit": "models.fit",
+    "Inference": "models.inference",
+    "MetallianceError": "errors",
+    "MetallianceWarning": "errors",
+    "Plan": "workflow.plan",
+    "PlanError": "errors",
+    "Problem": "errors",
+    "Review": "coding.review",
+    "SamplingCovariance": "effectsize.dependence",
+    "SmallSampleWarning": "errors",
+    "SpecificationError": "errors",
+    "analyse": "workflow.analyse",
+    "augment": "models.augment",
+    "components": "models.tidy",
+    "effect_size": "effectsize.convert",
+    "fit": "models.fit",
+    "glance": "models.tidy",
+    "infer": "models.inference",
+    "leave_one_out": "sensitivity.refits",
+    "predict": "models.predict",
+    "read_plan": "workflow.plan",
+    "read_review": "coding.review",
+    "sampling_covariance": "effectsize.dependence",
+    "study_means": "models.studies",
+    "tidy": "models.tidy",
+    "wald_test": "models.wald",
+    "write_report": "report.write",
+    "write_template": "coding.template",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("metalliance")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'metalliance' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"metalliance.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
