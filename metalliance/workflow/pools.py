@@ -34,6 +34,7 @@ NEVER_POOLED = {
     "blended": "a slope of uncentred alliance mixes both components",
     "contextual": "a contextual coefficient is a difference of slopes, not an association",
 }
+TABLES = ("tidy", "glance", "components", "predict", "predict_r", "studies")
 DROPOUT_FORMS = ("dropout", "time-to-event")
 
 
