@@ -1,4 +1,4 @@
-"""Meta-analysis of alliance and outcome: is the therapeutic alliance itself therapeutic?
+"""Meta-analysis of alliance and outcome in psychotherapy, trait-like and state-like apart.
 
 The public names below are loaded on first use, so that importing the package costs nothing.
 """
