@@ -1,0 +1,59 @@
+"""How components, estimands and the construct are called in a report."""
+
+from __future__ import annotations
+
+from metalliance.workflow.analysis import Analysis, Pool
+
+__all__ = ["COMPONENTS", "ESTIMANDS", "better", "construct", "is_simulated", "pool_title", "symbol"]
+
+COMPONENTS: dict[str, str] = {
+    "total": "Total",
+    "between_observed": "Trait-like: between patients, observed means",
+    "between_latent": "Trait-like: between patients, latent",
+    "within": "State-like: within a patient",
+    "between_change": "Differences between patients in change",
+    "blended": "Blended",
+    "contextual": "Contextual",
+    "between_therapist": "Between therapists",
+    "within_therapist": "Within therapists",
+}
+ESTIMANDS: dict[str, str] = {
+    "concurrent_r": "same occasion",
+    "lagged_r": "next occasion",
+    "lagged_partial": "next occasion, net of earlier outcome",
+}
+
+
+def construct(analysis: Analysis) -> str:
+    """What was correlated with outcome: the plan's word, else the workbook's."""
+    return analysis.plan.construct or analysis.review.about.get("construct", "") or "alliance"
+
+
+def better(analysis: Analysis) -> str:
+    """The construct at its favourable end, as it stands in a sentence."""
+    name = construct(analysis)
+    return "a better alliance" if "alliance" in name else f"higher {name}"
+
+
+def is_simulated(analysis: Analysis) -> bool:
+    """Tell whether the workbook says that its data are simulated."""
+    return analysis.review.about.get("data", "") == "simulated"
+
+
+def pool_title(pool: Pool) -> str:
+    """Name of a pool in headings and tables."""
+    parts = [COMPONENTS[pool.component]]
+    if pool.estimand in ESTIMANDS:
+        parts.append(ESTIMANDS[pool.estimand])
+    if pool.path == "outcome→alliance":
+        parts.append("outcome to alliance")
+    if ".dropout" in pool.key:
+        parts.append("dropout")
+    if pool.role == "sensitivity":
+        parts.append("effects of role sensitivity")
+    return ", ".join(parts)
+
+
+def symbol(pool: Pool) -> str:
+    """The letter of a pool's estimate."""
+    return "β" if pool.es_metric == "beta" else "r"

@@ -1,0 +1,125 @@
+"""results.json: every number of a report, by a published schema."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from metalliance.workflow.analysis import Analysis, Pool
+
+__all__ = ["SCHEMA", "results"]
+
+SCHEMA = "metalliance-results/1"
+DIGITS = 12
+
+
+def results(analysis: Analysis) -> dict[str, Any]:
+    """Lay out an analysis as plain JSON values.
+
+    Parameters
+    ----------
+    analysis : Analysis
+
+    Returns
+    -------
+    dict
+        Conforms to the shipped ``results.schema.json``. Numbers have 12 significant digits;
+        what is absent is None.
+    """
+    plain: dict[str, Any] = _plain(
+        {
+            "schema": SCHEMA,
+            "software": analysis.manifest["software"],
+            "input": analysis.manifest["input"],
+            "plan": analysis.manifest["plan"],
+            "seed": analysis.manifest["seed"],
+            "simulated": analysis.review.about.get("data") == "simulated",
+            "defaults_used": [
+                {"name": d.name, "value": d.value, "why": d.why} for d in analysis.defaults_used
+            ],
+            "models": [_model(pool) for pool in analysis.pools],
+            "questions": {
+                "pools": {pool.key: _answer(pool) for pool in analysis.main},
+                "sophistication": [
+                    {
+                        "pool": s.pool,
+                        "not_reported": s.not_reported,
+                        "centre": s.centre,
+                        "slopes": _records(s.slopes),
+                        "withheld": s.withheld,
+                    }
+                    for s in analysis.sophistication
+                ],
+                "sensitivity": _records(analysis.sensitivity),
+                "leave_one_out": {
+                    key: _records(table) for key, table in analysis.leave_one_out.items()
+                },
+            },
+            "counts": {
+                name: getattr(analysis.counts, name)
+                for name in ("read", "waiting", "sign_unclear", "not_pooled", "converted")
+            },
+            "effects": [
+                record | {"pool": pool.key}
+                for pool in analysis.pools
+                for record in _records(pool.effects.usable)
+            ],
+            "excluded": _records(analysis.excluded),
+            "warnings": list(analysis.warnings),
+        }
+    )
+    return plain
+
+
+def _model(pool: Pool) -> dict[str, Any]:
+    return {
+        "id": pool.key,
+        "component": pool.component,
+        "estimand": pool.estimand,
+        "path": pool.path,
+        "es_metric": pool.es_metric,
+        "role": pool.role,
+        "call": None if pool.fit is None else dict(pool.fit.call),
+        "not_pooled": pool.not_pooled,
+        "imprecise": pool.imprecise,
+        "counts": {
+            name: getattr(pool.counts, name)
+            for name in ("studies", "clusters", "effects", "patients")
+        },
+        "glance": next(iter(_records(pool.glance)), None),
+        "tidy": _records(pool.tidy),
+        "components": _records(pool.components),
+        "predict": next(iter(_records(pool.predict)), None),
+        "predict_r": next(iter(_records(pool.predict_r)), None),
+    }
+
+
+def _answer(pool: Pool) -> dict[str, Any] | None:
+    return next(iter(_records(pool.predict_r)), None)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {str(name): value for name, value in row.items()} for row in frame.to_dict(orient="records")
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    if isinstance(value, np.ndarray):
+        return [_plain(item) for item in value.tolist()]
+    return str(value)
