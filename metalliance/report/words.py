@@ -193,7 +193,8 @@ def sophistication(analysis: Analysis) -> str:
         scale = "β" if pool.es_metric == "beta" else "Fisher's z"
         parts.append(
             f"{name}: {scale} changes by {number(slope['estimate'], 3)} "
-            f"[{number(slope['conf_low'], 3)}, {number(slope['conf_high'], 3)}] per .1 of the index."
+            f"[{number(slope['conf_low'], 3)}, {number(slope['conf_high'], 3)}] per .1 of the "
+            "index."
         )
     if parts and all("not tested" in part for part in parts):
         return "" if _nothing_coded(analysis) else " ".join(parts)
