@@ -1,0 +1,332 @@
+"""Tables: one frozen model, written as HTML or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from metalliance.report.labels import pool_title, symbol
+from metalliance.report.numbers import correlation, interval, number, p_value, percent
+from metalliance.workflow.analysis import Analysis, Pool
+
+__all__ = [
+    "Cell",
+    "Table",
+    "effects_table",
+    "excluded_table",
+    "frame_to_csv",
+    "neutralised",
+    "pooled_table",
+    "sensitivity_table",
+    "sophistication_table",
+    "studies_table",
+    "write_csv",
+]
+
+RISKY = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A cell: what is shown, what it sorts by, and which result it prints."""
+
+    text: str
+    sort: float | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table with a caption; numeric columns are set right."""
+
+    name: str
+    caption: str
+    columns: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+
+def neutralised(value: object) -> object:
+    """Text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    if isinstance(value, str) and value.startswith(RISKY):
+        return f"'{value}"
+    return value
+
+
+def frame_to_csv(frame: pd.DataFrame) -> str:
+    """CSV text of a frame: text cells neutralised, numbers at full precision, LF lines."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([neutralised(str(name)) for name in frame.columns])
+    for row in frame.itertuples(index=False, name=None):
+        writer.writerow(["" if _absent(value) else neutralised(value) for value in row])
+    return buffer.getvalue()
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame for people: UTF-8 with BOM, beside the target first, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
+        file.write(frame_to_csv(frame))
+    Path(beside).replace(path)
+
+
+def pooled_table(pools: Sequence[Pool]) -> Table:
+    """One row per pool: size, estimate, intervals, heterogeneity, model."""
+    rows = []
+    for pool in pools:
+        key = f"models.{pool.key}"
+        size = pool.counts
+        row = [
+            Cell(text=pool_title(pool)),
+            _count(size.studies),
+            _count(size.effects),
+            _count(size.patients),
+        ]
+        if pool.fit is None:
+            rows.append((*row, *[Cell(text="–")] * 7, Cell(text=f"Not pooled: {pool.not_pooled}")))
+            continue
+        mean, glance = pool.predict_r.iloc[0], pool.glance.iloc[0]
+        test = pool.tidy.iloc[0]
+        rows.append(
+            (
+                *row,
+                Cell(
+                    text=f"{symbol(pool)} = {correlation(mean['estimate'])}",
+                    sort=float(mean["estimate"]),
+                    source=f"{key}.predict_r.estimate",
+                ),
+                Cell(text=interval(mean["conf_low"], mean["conf_high"])),
+                Cell(text=interval(mean["pi_low"], mean["pi_high"])),
+                Cell(text="–" if pool.imprecise else f"p {p_value(test['p_value'])}"),
+                Cell(text=_tau(pool)),
+                Cell(text=percent(glance["i2"]), source=f"{key}.glance.i2"),
+                Cell(text=f"Q({glance['q_df']:.0f}) = {number(glance['q'])}"),
+                Cell(text=model_line(pool)),
+            )
+        )
+    return Table(
+        name="pooled",
+        caption="Pooled associations by component and estimand",
+        columns=(
+            "Component",
+            "Studies",
+            "Effects",
+            "Patients",
+            "Estimate",
+            "95% CI",
+            "95% PI",
+            "Test",
+            "τ",
+            "I²",
+            "Q",
+            "Model",
+        ),
+        numeric=(False, *[True] * 10, False),
+        rows=tuple(rows),
+        note=(
+            "τ is on the scale of the model (Fisher's z, or the coefficient for β). Prediction "
+            "intervals speak about the effect of a new study and are not given below five clusters."
+        ),
+    )
+
+
+def model_line(pool: Pool) -> str:
+    """The model of a pool in one line."""
+    if pool.fit is None:
+        return ""
+    if pool.fit.call.get("random"):
+        return f"Three-level {pool.fit.method}, CR2"
+    return f"Random effects {pool.fit.method}, Knapp–Hartung"
+
+
+def _tau(pool: Pool) -> str:
+    parts = []
+    names = {"study": "between", "study/effect": "within"}
+    for row in pool.components.itertuples():
+        if row.name in ("tau2", "sigma2"):
+            level = names.get(str(row.term), "")
+            parts.append(f"{correlation(float(np.sqrt(row.estimate)), 3)} {level}".strip())
+    return ", ".join(parts)
+
+
+def studies_table(pool: Pool) -> Table:
+    """Study means of a pool."""
+    shown = pool.es_metric == "z"
+    rows = []
+    for row in pool.studies.itertuples():
+        values = [row.estimate, row.conf_low, row.conf_high]
+        point, low, high = np.tanh(values) if shown else values
+        rows.append(
+            (
+                Cell(text=str(row.study)),
+                _count(row.k_effects),
+                _count(row.ni),
+                Cell(text=correlation(point), sort=float(point)),
+                Cell(text=interval(low, high)),
+                Cell(text=number(row.weight, 1), sort=float(row.weight)),
+            )
+        )
+    return Table(
+        name=f"studies-{pool.key}",
+        caption=f"{pool_title(pool)}: studies",
+        columns=("Study", "Effects", "N", symbol(pool), "95% CI", "Weight %"),
+        numeric=(False, True, True, True, True, True),
+        rows=tuple(rows),
+    )
+
+
+def sophistication_table(analysis: Analysis) -> Table:
+    """Slopes on the sophistication index, both treatments of what was not reported."""
+    rows = []
+    for result in analysis.sophistication:
+        pool = analysis.pool(result.pool)
+        counted = "counts 0" if result.not_reported == "zero" else "left out"
+        if result.withheld:
+            cells = [Cell(text=f"Not fitted: {result.withheld}"), *[Cell(text="–")] * 4]
+            rows.append((Cell(text=pool_title(pool)), Cell(text=counted), *cells))
+            continue
+        for slope in result.slopes.itertuples():
+            kind = "between studies" if slope.term.endswith("between") else "within studies"
+            p = "–" if slope.df < 4 else f"p {p_value(slope.p_value)}"
+            limits = f"[{number(slope.conf_low, 3)}, {number(slope.conf_high, 3)}]"
+            rows.append(
+                (
+                    Cell(text=pool_title(pool)),
+                    Cell(text=counted),
+                    Cell(text=kind),
+                    Cell(text=number(slope.estimate, 3), sort=float(slope.estimate)),
+                    Cell(text=limits),
+                    Cell(text=number(slope.df, 1), sort=float(slope.df)),
+                    Cell(text=p),
+                )
+            )
+    return Table(
+        name="sophistication",
+        caption="Meta-regression on the sophistication index, per .1 of the index",
+        columns=("Pool", "Not reported", "Slope", "Estimate", "95% CI", "df", "Test"),
+        numeric=(False, False, False, True, True, True, True),
+        rows=tuple(rows),
+        note="Estimates are on the scale of the model. No test is shown where df is below 4.",
+    )
+
+
+def sensitivity_table(analysis: Analysis) -> Table:
+    """Refits of every pool, the pool itself first."""
+    rows = []
+    for pool in analysis.main:
+        checks = analysis.sensitivity[analysis.sensitivity["pool"].eq(pool.key)]
+        left = analysis.leave_one_out.get(pool.key, pd.DataFrame())
+        if pool.fit is None or (checks.empty and left.empty):
+            continue
+        mean = pool.predict_r.iloc[0]
+        main = (mean["estimate"], mean["conf_low"], mean["conf_high"])
+        rows.append(_check_row(pool, "main analysis", pool.counts.effects, *main))
+        for row in checks.itertuples():
+            values = (row.estimate, row.conf_low, row.conf_high)
+            rows.append(_check_row(pool, row.setting, row.k_effects, *values, note=row.note))
+        if len(left):
+            for which, label in (("idxmin", "lowest"), ("idxmax", "highest")):
+                row = left.loc[getattr(left["estimate"], which)()]
+                text = f"one study left out, {label}: without {row['omitted']}"
+                limits = (row.get("conf_low", np.nan), row.get("conf_high", np.nan))
+                rows.append(_check_row(pool, text, np.nan, row["estimate"], *limits))
+    return Table(
+        name="sensitivity",
+        caption="The same pools under other choices",
+        columns=("Pool", "Choice", "Effects", "Estimate", "95% CI"),
+        numeric=(False, False, True, True, True),
+        rows=tuple(rows),
+    )
+
+
+def _check_row(
+    pool: Pool, text: str, k: float, point: float, low: float, high: float, note: str = ""
+) -> tuple[Cell, ...]:
+    return (
+        Cell(text=pool_title(pool)),
+        Cell(text=f"{text} ({note})" if note else text),
+        _count(k),
+        Cell(text=correlation(point), sort=float(point)),
+        Cell(text=interval(low, high)),
+    )
+
+
+def excluded_table(analysis: Analysis) -> Table:
+    """Rows that are in no main pool, with reason and place."""
+    rows = tuple(
+        tuple(Cell(text=_text(getattr(row, name))) for name in EXCLUDED)
+        for row in analysis.excluded.itertuples()
+    )
+    return Table(
+        name="excluded",
+        caption="Rows that are in no main pool",
+        columns=("Study", "Effect", "Why", "Where"),
+        numeric=(False, False, False, False),
+        rows=rows,
+    )
+
+
+EXCLUDED = ("study", "effect", "reason", "address")
+
+
+def effects_table(analysis: Analysis) -> Table:
+    """Every pooled effect with its trace."""
+    rows = []
+    for pool in analysis.pools:
+        for row in pool.effects.usable.itertuples():
+            point = row.r if pool.es_metric == "z" else row.yi
+            rows.append(
+                (
+                    Cell(text=_text(row.study)),
+                    Cell(text=_text(row.effect)),
+                    Cell(text=pool_title(pool)),
+                    Cell(text=_text(getattr(row, "reported", ""))),
+                    Cell(text=correlation(point), sort=float(point)),
+                    Cell(text=number(row.vi, 5), sort=float(row.vi)),
+                    Cell(text=_text(row.quality)),
+                    Cell(text=_text(getattr(row, "trace", ""))),
+                    Cell(text=_text(getattr(row, "address", ""))),
+                )
+            )
+    return Table(
+        name="effects",
+        caption="Every pooled effect, from the cell to the number",
+        columns=(
+            "Study",
+            "Effect",
+            "Pool",
+            "Printed",
+            "Oriented",
+            "v",
+            "Quality",
+            "Trace",
+            "Where",
+        ),
+        numeric=(False, False, False, True, True, True, False, False, False),
+        rows=tuple(rows),
+    )
+
+
+def _count(value: float) -> Cell:
+    if _absent(value):
+        return Cell(text="–")
+    return Cell(text=f"{value:,.0f}", sort=float(value))
+
+
+def _text(value: object) -> str:
+    return "" if _absent(value) else str(value)
+
+
+def _absent(value: object) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value))
