@@ -7,7 +7,8 @@
     ├── PlanError                    the analysis plan; ``.problems`` likewise
     ├── ConversionError              a reported statistic that cannot become an effect
     ├── SpecificationError           a model that was asked for and cannot be meant
-    └── ConvergenceError             a model that could not be brought to an optimum
+    ├── ConvergenceError             a model that could not be brought to an optimum
+    └── OutputError                  a file that may not be written over
     MetallianceWarning               base of all warnings
     ├── DependenceWarning            several effects of a study treated as independent
     └── SmallSampleWarning           too few clusters for the stated inference
@@ -26,6 +27,7 @@ __all__ = [
     "DependenceWarning",
     "MetallianceError",
     "MetallianceWarning",
+    "OutputError",
     "PlanError",
     "Problem",
     "Severity",
@@ -101,6 +103,10 @@ class SpecificationError(MetallianceError):
 
 class ConvergenceError(MetallianceError):
     """No optimum was reached; the message says what to try."""
+
+
+class OutputError(MetallianceError):
+    """A file stands where one would be written, and it is not ours; the message names it."""
 
 
 class MetallianceWarning(UserWarning):

@@ -1,0 +1,148 @@
+"""Write a report: everything beside its place first, then renamed, nothing foreign touched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from metalliance.errors import OutputError
+from metalliance.report.figures import ReportFigure, report_figures
+from metalliance.report.html import render_html
+from metalliance.report.results import results
+from metalliance.report.tables import frame_to_csv
+from metalliance.workflow.analysis import Analysis
+
+__all__ = ["FORMATS", "Format", "write_report"]
+
+Format = Literal["html", "svg", "pdf", "png"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+MANIFEST = "manifest.json"
+BOM = "\ufeff"
+
+
+def write_report(
+    analysis: Analysis,
+    folder: str | Path,
+    formats: Sequence[str] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[Path, ...]:
+    """Write report.html, figures, results.json, effects.csv and manifest.json.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    folder : str or Path
+        Made where it does not exist. Only files that an earlier manifest in it lists are
+        written over.
+    formats : sequence of {'html', 'svg', 'pdf', 'png'}, optional
+        All where none is given. results.json, effects.csv and the manifest are always written.
+    progress : callable, optional
+        Told the name of each step as it begins.
+
+    Returns
+    -------
+    tuple of Path
+        The files written, report.html first where there is one.
+
+    Raises
+    ------
+    OutputError
+        Where a foreign file stands in the way; nothing is written then.
+    """
+    chosen = FORMATS if formats is None else _checked(formats)
+    tell = progress or (lambda step: None)
+    folder = Path(folder)
+    contents: dict[str, bytes] = {}
+    for name, content in _contents(analysis, chosen, tell):
+        contents[name] = content
+    tell("writing")
+    own = _own_files(folder)
+    foreign = [name for name in [*contents, MANIFEST] if _foreign(folder / name, name, own)]
+    if foreign:
+        raise OutputError(
+            f"{folder / foreign[0]} exists and was not written by an earlier report here; "
+            "move it, or choose another folder with --out"
+        )
+    for stale in own.keys() - contents.keys():
+        (folder / stale).unlink(missing_ok=True)
+    for name, content in contents.items():
+        _replace(folder / name, content)
+    listed = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    manifest = {"schema": "metalliance-manifest/1", **analysis.manifest, "files": listed}
+    _replace(folder / MANIFEST, _json(manifest))
+    return tuple(folder / name for name in [*contents, MANIFEST])
+
+
+def _checked(formats: Sequence[str]) -> tuple[Format, ...]:
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ValueError(f"format {unknown[0]!r} is unknown; choose from {', '.join(FORMATS)}")
+    return tuple(name for name in FORMATS if name in formats)
+
+
+def _contents(
+    analysis: Analysis, formats: tuple[Format, ...], tell: Callable[[str], None]
+) -> Iterator[tuple[str, bytes]]:
+    figures = report_figures(analysis)
+    values = results(analysis)
+    if "html" in formats:
+        tell("report.html")
+        yield "report.html", render_html(analysis, figures).encode()
+    yield "results.json", _json(values)
+    yield "effects.csv", (BOM + frame_to_csv(analysis.review.effects().to_frame())).encode()
+    for figure in figures:
+        yield from _figure_files(figure, formats, tell)
+
+
+def _figure_files(
+    figure: ReportFigure, formats: tuple[Format, ...], tell: Callable[[str], None]
+) -> Iterator[tuple[str, bytes]]:
+    for kind in ("svg", "pdf", "png"):
+        if kind in formats:
+            tell(f"figures/{figure.name}.{kind}")
+            for suffix, content in figure.files(kind):
+                yield f"figures/{figure.name}{suffix}.{kind}", content
+
+
+def _own_files(folder: Path) -> dict[str, str]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files = manifest["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    ours = manifest.get("schema") == "metalliance-manifest/1" and isinstance(files, dict)
+    return {str(name): str(sha) for name, sha in files.items() if _inside(name)} if ours else {}
+
+
+def _inside(name: object) -> bool:
+    path = Path(str(name))
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _foreign(path: Path, name: str, own: dict[str, str]) -> bool:
+    if not path.exists():
+        return False
+    return not own if name == MANIFEST else name not in own
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(beside).chmod(0o644)
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _json(values: object) -> bytes:
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, indent=1)
+    return f"{text}\n".encode()
