@@ -1,0 +1,93 @@
+"""The HTML report: one self-contained file, no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib import resources
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+
+from metalliance.report.figures import ReportFigure
+from metalliance.report.labels import construct, is_simulated, pool_title
+from metalliance.report.methods import methods_paragraphs, references
+from metalliance.report.tables import (
+    effects_table,
+    excluded_table,
+    frame_to_csv,
+    pooled_table,
+    sensitivity_table,
+    sophistication_table,
+    studies_table,
+)
+from metalliance.report.words import first_screen
+from metalliance.workflow.analysis import Analysis
+
+__all__ = ["render_html"]
+
+TEMPLATES = ("report.html.j2", "macros.html.j2")
+
+
+def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
+    """Render the whole report.
+
+    Scripts and styles are inline and named by hash in the content security policy, which
+    forbids everything else: opening the file makes no request.
+    """
+    css, script = _asset("report.css"), _asset("report.js")
+    loader = DictLoader({name: _asset(name) for name in TEMPLATES})
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["data_uri"] = _data_uri
+    fitted = [pool for pool in analysis.pools if pool.fit is not None]
+    context = {
+        "title": analysis.plan.title or analysis.review.about.get("title") or "Meta-analysis",
+        "question": analysis.plan.question,
+        "construct": construct(analysis),
+        "simulated": is_simulated(analysis),
+        "css": css,
+        "script": script,
+        "script_hash": _policy_hash(script),
+        "paragraphs": first_screen(analysis),
+        "counts": analysis.counts,
+        "figures": {figure.name: figure for figure in figures},
+        "main_figures": [figure for figure in figures if figure.place == "main"],
+        "appendix_figures": [figure for figure in figures if figure.place == "appendix"],
+        "sophistication_figures": [f for f in figures if f.place == "sophistication"],
+        "methods": methods_paragraphs(analysis),
+        "references": references(analysis),
+        "pooled": pooled_table(analysis.pools),
+        "studies": [studies_table(pool) for pool in fitted],
+        "excluded": excluded_table(analysis),
+        "sophistication": sophistication_table(analysis),
+        "sensitivity": sensitivity_table(analysis),
+        "effects": effects_table(analysis),
+        "problems": [p for p in analysis.review.problems if p.severity != "todo"],
+        "todo": [p for p in analysis.review.problems if p.severity == "todo"],
+        "defaults": analysis.defaults_used,
+        "warnings": analysis.warnings,
+        "manifest": analysis.manifest,
+        "plan_json": json.dumps(analysis.manifest["plan"], ensure_ascii=False, indent=2),
+        "effects_csv": frame_to_csv(analysis.review.effects().to_frame()),
+        "pool_title": pool_title,
+    }
+    return environment.get_template("report.html.j2").render(**context)
+
+
+def _asset(name: str) -> str:
+    return (resources.files("metalliance.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _policy_hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _data_uri(text: str, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}"
