@@ -1,0 +1,172 @@
+"""The methods section, written from what was done."""
+
+from __future__ import annotations
+
+from metalliance.report.labels import construct, is_simulated, pool_title
+from metalliance.report.numbers import count, number
+from metalliance.workflow.analysis import Analysis, Pool
+
+__all__ = ["REFERENCES", "methods_paragraphs", "references"]
+
+REFERENCES: dict[str, str] = {
+    "fisher": "Fisher, R. A. (1921). On the “probable error” of a coefficient of correlation "
+    "deduced from a small sample. Metron, 1, 3–32.",
+    "hartung": "Knapp, G., & Hartung, J. (2003). Improved tests for a random effects "
+    "meta-regression with a single covariate. Statistics in Medicine, 22, 2693–2710. "
+    "https://doi.org/10.1002/sim.1482",
+    "reml": "Viechtbauer, W. (2005). Bias and efficiency of meta-analytic variance estimators in "
+    "the random-effects model. Journal of Educational and Behavioral Statistics, 30, 261–293. "
+    "https://doi.org/10.3102/10769986030003261",
+    "che": "Pustejovsky, J. E., & Tipton, E. (2022). Meta-analysis with robust variance "
+    "estimation: Expanding the range of working models. Prevention Science, 23, 425–438. "
+    "https://doi.org/10.1007/s11121-021-01246-3",
+    "cr2": "Pustejovsky, J. E., & Tipton, E. (2018). Small-sample methods for cluster-robust "
+    "variance estimation and hypothesis testing in fixed effects models. Journal of Business & "
+    "Economic Statistics, 36, 672–683. https://doi.org/10.1080/07350015.2016.1247004",
+    "i2": "Higgins, J. P. T., & Thompson, S. G. (2002). Quantifying heterogeneity in a "
+    "meta-analysis. Statistics in Medicine, 21, 1539–1558. https://doi.org/10.1002/sim.1186",
+    "pi": "Riley, R. D., Higgins, J. P. T., & Deeks, J. J. (2011). Interpretation of random "
+    "effects meta-analyses. BMJ, 342, d549. https://doi.org/10.1136/bmj.d549",
+    "rmcorr": "Bakdash, J. Z., & Marusich, L. R. (2017). Repeated measures correlation. Frontiers "
+    "in Psychology, 8, 456. https://doi.org/10.3389/fpsyg.2017.00456",
+    "zilcha": "Zilcha-Mano, S. (2017). Is the alliance really therapeutic? Revisiting this "
+    "question in light of recent methodological advances. American Psychologist, 72, 311–325. "
+    "https://doi.org/10.1037/a0040435",
+}
+
+
+def methods_paragraphs(analysis: Analysis) -> tuple[str, ...]:
+    """Paragraphs of the methods section: effects, pooling, heterogeneity, regression, software."""
+    paragraphs = [
+        _effects(analysis),
+        _pooling(analysis),
+        _heterogeneity(analysis),
+        _sophistication(analysis),
+        _sensitivity(analysis),
+        _software(analysis),
+    ]
+    return tuple(paragraph for paragraph in paragraphs if paragraph)
+
+
+def references(analysis: Analysis) -> tuple[str, ...]:
+    """References that the methods section of this analysis uses."""
+    used = {"zilcha", "fisher", "reml", "i2", "pi"}
+    for pool in _fitted(analysis):
+        used |= {"che", "cr2"} if _dependent(pool) else {"hartung"}
+        if any("within" in route for route in _routes(pool)):
+            used.add("rmcorr")
+    return tuple(sorted(text for key, text in REFERENCES.items() if key in used))
+
+
+def _fitted(analysis: Analysis) -> list[Pool]:
+    return [pool for pool in analysis.pools if pool.fit is not None]
+
+
+def _dependent(pool: Pool) -> bool:
+    return pool.fit is not None and bool(pool.fit.call.get("random"))
+
+
+def _routes(pool: Pool) -> set[str]:
+    return set(pool.effects.usable["route"].astype(str))
+
+
+def _effects(analysis: Analysis) -> str:
+    routes: set[str] = set()
+    for pool in analysis.pools:
+        routes |= _routes(pool)
+    text = (
+        f"Every effect was oriented so that a positive value means that {construct(analysis)} "
+        "at its favourable end goes with a better outcome. Correlations were analysed as Fisher's "
+        "z (Fisher, 1921) with sampling variance 1/(n − 3)"
+    )
+    if "r_partial" in routes:
+        text += ", partial correlations with 1/(n − m − 2), m predictors in the model"
+    if any("within" in route for route in routes):
+        text += (
+            ", correlations of occasions within patients with 1/(occasions − patients − 2) "
+            "(Bakdash & Marusich, 2017)"
+        )
+    text += ". Results are printed as r."
+    if "beta" in routes:
+        text += (
+            " Standardised coefficients net of the lagged outcome were pooled as they are, with "
+            "their squared standard error as variance."
+        )
+    if is_simulated(analysis):
+        text = "All data are simulated; no row is a real study. " + text
+    return text
+
+
+def _pooling(analysis: Analysis) -> str:
+    fitted = _fitted(analysis)
+    if not fitted:
+        return ""
+    method = analysis.plan.method
+    plain = [pool_title(pool) for pool in fitted if not _dependent(pool)]
+    nested = [pool_title(pool) for pool in fitted if _dependent(pool)]
+    text = (
+        "Effects of one component, one estimand and one direction of the path form a pool; pools "
+        "are never mixed, and no overall mean is drawn across components (Zilcha-Mano, 2017)."
+    )
+    if plain:
+        text += (
+            f" Where every study had one effect ({'; '.join(plain)}), a random-effects model was "
+            f"fitted by {method} (Viechtbauer, 2005) with Knapp–Hartung inference "
+            "(Knapp & Hartung, 2003)."
+        )
+    if nested:
+        text += (
+            f" Where studies had several effects ({'; '.join(nested)}), a three-level model of "
+            f"effects within studies was fitted by {method}, with sampling errors of effects of "
+            f"one sample assumed to correlate {number(analysis.plan.rho).lstrip('0')}, and "
+            "cluster-robust CR2 standard errors with Satterthwaite degrees of freedom "
+            "(Pustejovsky & Tipton, 2018, 2022). Studies that share patients form one cluster."
+        )
+    return text
+
+
+def _heterogeneity(analysis: Analysis) -> str:
+    if not _fitted(analysis):
+        return ""
+    return (
+        "Heterogeneity is reported as τ on the scale of the model, I² relative to the typical "
+        "sampling variance (Higgins & Thompson, 2002), Q, and a 95% prediction interval for the "
+        "effect of a new study (Riley et al., 2011), which is not given below "
+        f"{count(analysis.plan.minimum_clusters_prediction, 'cluster')}."
+    )
+
+
+def _sophistication(analysis: Analysis) -> str:
+    if all(result.withheld for result in analysis.sophistication):
+        return ""
+    return (
+        "Methodological sophistication was scored per effect on up to 15 items (temporal "
+        "precedence, prior symptom control, reverse causation, manipulation, repeated measurement, "
+        "trend, dynamic-panel bias, nesting, measurement error, confounds, heterogeneity, "
+        "independent rater, missing data, registration) as the sum over its maximum. The item that "
+        "defines the component is left out. Effects were regressed on the study's mean index and "
+        "on the deviation from it, within one component and estimand; the index is new and the "
+        "regression exploratory unless it was registered."
+    )
+
+
+def _sensitivity(analysis: Analysis) -> str:
+    if analysis.sensitivity.empty and not analysis.leave_one_out:
+        return ""
+    grid = ", ".join(number(rho, 1).lstrip("0") for rho in analysis.plan.rho_grid)
+    parts = ["leaving out one study at a time"]
+    if any(_dependent(pool) for pool in _fitted(analysis)) and grid:
+        parts.append(f"assuming sampling correlations of {grid}")
+    if not analysis.sensitivity.empty and "subset" in set(analysis.sensitivity["check"]):
+        parts.append("leaving out effects that were not taken directly from a correlation")
+    return f"Sensitivity was examined by {'; '.join(parts)}."
+
+
+def _software(analysis: Analysis) -> str:
+    software = analysis.manifest["software"]
+    versions = software if isinstance(software, dict) else {}
+    return (
+        f"Computed with metalliance {versions.get('metalliance', '')} (Python "
+        f"{versions.get('python', '')}, NumPy {versions.get('numpy', '')}, SciPy "
+        f"{versions.get('scipy', '')})."
+    )
