@@ -11,7 +11,7 @@ from metalliance.plots.caterpillar import caterpillar_data, caterpillar_plot
 from metalliance.plots.forest import forest_data, forest_plot
 from metalliance.plots.scene import Figure
 from metalliance.plots.summary import summary_data, summary_plot
-from metalliance.report.labels import construct, is_simulated, pool_title, symbol
+from metalliance.report.labels import construct, is_simulated, pool_title
 from metalliance.report.numbers import number
 from metalliance.report.tables import model_line
 from metalliance.report.words import estimate
