@@ -1,42 +1,42 @@
-"""A figure before it is drawn: shapes and text in points from the top left."""
+"""A picture as a list of marks, in points from the top-left corner; no backend knows more.
+
+One point is 1/72 inch. Text is placed by its baseline and never scales with the data, so what
+fits in one writer fits in the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 __all__ = [
+    "FONT_STACK",
+    "Anchor",
     "Circle",
     "Figure",
-    "Item",
     "Line",
+    "Mark",
     "Polygon",
     "Rect",
     "Scene",
     "Text",
-    "text_width",
-    "widest",
 ]
 
+FONT_STACK = (
+    "Source Sans 3",
+    "Arial",
+    "Helvetica",
+    "Liberation Sans",
+    "DejaVu Sans",
+    "sans-serif",
+)
 Anchor = Literal["start", "middle", "end"]
-
-# Okabe–Ito hues and greys, with their contrast on white.
-INK = "#000000"  # 21
-QUIET = "#404040"  # 10.4
-GREY = "#595959"  # 7.0
-PALE = "#9A9A9A"  # behind other marks only
-BLUE = "#004B75"  # 9.3
-VERMILLION = "#D55E00"  # 3.9
-ZEBRA = "#F4F4F4"
-HEAD = "#E8EEF4"
-FONTS = ("Source Sans 3", "Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A line of text whose baseline is at y."""
+    """A line of text; ``full`` is shown on hovering where ``text`` is shortened."""
 
     x: float
     y: float
@@ -44,112 +44,96 @@ class Text:
     size: float = 7.5
     anchor: Anchor = "start"
     bold: bool = False
-    color: str = INK
-    tooltip: str = ""
-    role: str = ""
+    italic: bool = False
+    colour: str = "#1b1b1b"
+    role: str = "text"
+    row_id: str = ""
+    full: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A straight line with butt caps."""
+    """A straight line with butt caps; ``dash`` alternates lengths on and off."""
 
     x1: float
     y1: float
     x2: float
     y2: float
+    colour: str = "#1b1b1b"
     width: float = 0.8
-    color: str = INK
     dash: tuple[float, ...] = ()
-    role: str = ""
+    role: str = "line"
+    row_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rect:
-    """A filled rectangle."""
+    """A filled rectangle without an edge."""
 
     x: float
     y: float
     width: float
     height: float
     fill: str
-    role: str = ""
+    role: str = "rect"
+    row_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polygon:
-    """A filled polygon, with an edge where ``stroke`` is given."""
+    """A filled polygon; an empty ``edge`` draws none."""
 
-    points: tuple[tuple[float, float], ...]
+    points: tuple[Point, ...]
     fill: str
-    stroke: str = ""
-    stroke_width: float = 0.8
-    opacity: float = 1.0
-    role: str = ""
+    edge: str = ""
+    edge_width: float = 0.8
+    role: str = "polygon"
+    row_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circle:
-    """A circle, filled and edged."""
+    """A circle; ``opacity`` concerns its fill only."""
 
-    x: float
-    y: float
+    cx: float
+    cy: float
     radius: float
     fill: str
-    stroke: str = ""
+    edge: str = ""
+    edge_width: float = 0.6
     opacity: float = 1.0
-    tooltip: str = ""
-    role: str = ""
+    role: str = "circle"
+    row_id: str = ""
 
 
-Item = Text | Line | Rect | Polygon | Circle
+Mark = Text | Line | Rect | Polygon | Circle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One page, ``width`` x ``height`` points."""
+    """One page: its size in points, its marks from back to front."""
 
     width: float
     height: float
-    items: tuple[Item, ...]
+    marks: tuple[Mark, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """Pages, with a short alternative text and a long description."""
+    """Pages of one figure with what a reader who cannot see it is told.
+
+    Attributes
+    ----------
+    pages : tuple of Scene
+    title : str
+        One line.
+    alt : str
+        At most 250 characters: what is drawn and what it shows, in numbers.
+    description : str
+        As long as needed.
+    """
 
     pages: tuple[Scene, ...]
+    title: str
     alt: str
-    description: str = ""
-
-
-@cache
-def _advances(bold: bool) -> dict[str, float]:
-    return {}
-
-
-@cache
-def _face(bold: bool) -> Any:
-    from pathlib import Path
-
-    import matplotlib
-    from matplotlib.ft2font import FT2Font
-
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    face = FT2Font(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name))
-    face.set_size(100.0, 72)
-    return face
-
-
-def text_width(text: str, size: float, bold: bool = False) -> float:
-    """Width in points when set in DejaVu Sans, the widest font of the stack."""
-    known = _advances(bold)
-    for character in text:
-        if character not in known:
-            glyph = _face(bold).load_char(ord(character))
-            known[character] = glyph.linearHoriAdvance / 65536 / 100
-    return size * sum(known[character] for character in text)
-
-
-def widest(texts: Sequence[str], size: float, bold: bool = False) -> float:
-    """Width in points of the widest of several texts."""
-    return max((text_width(text, size, bold) for text in texts), default=0.0)
+    description: str
