@@ -25,7 +25,7 @@ HOW_TO = (
     "1. STUDIES: one row per sample. 2. MEASURES: one row per alliance or outcome score. "
     "3. MODELS: one row per analysis; RAW (nothing controlled) and PRE (baseline only) need none. "
     "4. EFFECTS: one row per printed statistic.",
-    "Type what is printed, with its printed sign; positive_means says what a positive number means.",
+    "Type what is printed, with its sign; positive_means says what a positive number means.",
     "NR: the paper does not report it. NA: it does not apply. An empty cell: not yet coded. "
     "These three are never the same.",
     "Shaded columns are needed before a row is analysed. Grey columns are made by the sheet and "
