@@ -20,6 +20,7 @@ _HOMES: dict[str, str] = {
     "Inference": "models.inference",
     "MetallianceError": "errors",
     "MetallianceWarning": "errors",
+    "OutputError": "errors",
     "Plan": "workflow.plan",
     "PlanError": "errors",
     "Problem": "errors",

@@ -24,7 +24,7 @@ ITEMS: tuple[str, ...] = (
 )
 HAND_SCORED: tuple[str, ...] = ("A4", "C3", "D1", "D2", "D3", "D4")
 DERIVED: tuple[str, ...] = tuple(item for item in ITEMS if item not in HAND_SCORED)
-SHORT_FORM: tuple[str, ...] = ("A1", "A2", "A3", "C3")
+SHORT_FORM: tuple[str, ...] = ("A1", "A2", "A3")
 MAXIMUM: dict[str, int] = {item: 1 if item == "D4" else 2 for item in ITEMS}
 DEFINES_COMPONENT, DEFINES_ESTIMAND = "C1", "C3"
 LATENT = ("latent intercept", "dynamic-panel ML-SEM/GMM")
@@ -124,7 +124,7 @@ def index(
 
 
 def _precedence(alliance: Facts, outcome: Facts, effect: Facts) -> Score:
-    """A1: does alliance come before the change in outcome that it predicts?"""
+    """A1: whether alliance comes before the change in outcome that it predicts."""
     term, lag = effect.get("alliance_term"), effect.get("lag")
     numeric = _real(lag)
     if term in OCCASION_TERMS:
@@ -146,7 +146,7 @@ def _assessments(alliance: Facts, model: Facts, effect: Facts) -> object:
 
 
 def _separation(model: Facts, alliance: Facts, component: str) -> Score:
-    """C1: are differences between patients separated from changes within a patient?"""
+    """C1: whether differences between patients and changes within one are separated."""
     if component in ("total", "blended", "between_change"):
         return 0
     disaggregation = model.get("disaggregation")
@@ -161,13 +161,14 @@ def _separation(model: Facts, alliance: Facts, component: str) -> Score:
 
 
 def _rater(alliance: Facts, outcome: Facts) -> Score:
-    """E1: is the outcome judged by someone else, and blind?"""
+    """E1: whether someone else judges the outcome, and blind; in doubt the lower score."""
     first, second = _text(alliance.get("rater")), _text(outcome.get("rater"))
     if "NR" in (first, second) or not (first and second):
         return "NR"
-    if first == second and first != "observer":
-        return 0
-    return 2 if outcome.get("blind") == "yes" else 1
+    blind = outcome.get("blind") == "yes"
+    if first == second:
+        return 2 if first == "observer" and blind else 0
+    return 2 if blind else 1
 
 
 def _level(value: object, anchors: Mapping[str, int]) -> Score:
