@@ -31,6 +31,7 @@ OK, FAILED, BAD_INPUT, USAGE, INTERRUPTED = 0, 1, 2, 3, 130
 USAGE_ERRORS = typer.BadParameter.__mro__[1:3]
 SCHEMA = "metalliance-cli/1"
 ECHO_AT_MOST = 40
+COMMANDS = ("template", "check", "effects", "report", "demo")
 
 app = typer.Typer(
     name="metalliance",
@@ -41,7 +42,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-ReviewFile = Annotated[Path, typer.Argument(help="A coded workbook (.xlsx) or a flat .csv.")]
+ReviewFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A coded workbook (.xlsx) or a flat .csv.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="Analysis plan (.toml).")]
 
@@ -63,7 +66,9 @@ def run(arguments: Sequence[str]) -> int:
         return int(code or OK)
     except USAGE_ERRORS as error:
         text = str(getattr(error, "format_message", error.__str__)())
-        _fail(command, as_json, f"{text}\nSee: metalliance {command} --help", ())
+        known = command if command in COMMANDS else ""
+        see = " ".join(part for part in ("See: metalliance", known, "--help") if part)
+        _fail(command, as_json, f"{text}\n{see}", ())
         return USAGE
     except (CodingError, PlanError) as error:
         _fail(command, as_json, "", error.problems)
@@ -95,7 +100,10 @@ def _options(
 
 @app.command()
 def template(
-    path: Annotated[Path, typer.Argument(help="Where to write the empty workbook (.xlsx).")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Where to write the empty workbook (.xlsx)."),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Write the empty workbook that reviewers fill in."""
