@@ -1,42 +1,42 @@
-"""A picture as a list of marks, in points from the top-left corner; no backend knows more.
-
-One point is 1/72 inch. Text is placed by its baseline and never scales with the data, so what
-fits in one writer fits in the other.
-"""
+"""A figure before it is drawn: shapes and text in points from the top left."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 __all__ = [
-    "FONT_STACK",
-    "Anchor",
     "Circle",
     "Figure",
+    "Item",
     "Line",
-    "Mark",
     "Polygon",
     "Rect",
     "Scene",
     "Text",
+    "text_width",
+    "widest",
 ]
 
-FONT_STACK = (
-    "Source Sans 3",
-    "Arial",
-    "Helvetica",
-    "Liberation Sans",
-    "DejaVu Sans",
-    "sans-serif",
-)
 Anchor = Literal["start", "middle", "end"]
-Point = tuple[float, float]
+
+# Okabe–Ito hues and greys, with their contrast on white.
+INK = "#000000"  # 21
+QUIET = "#404040"  # 10.4
+GREY = "#595959"  # 7.0
+PALE = "#9A9A9A"  # behind other marks only
+BLUE = "#004B75"  # 9.3
+VERMILLION = "#D55E00"  # 3.9
+ZEBRA = "#F4F4F4"
+HEAD = "#E8EEF4"
+FONTS = ("Source Sans 3", "Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A line of text; ``full`` is shown on hovering where ``text`` is shortened."""
+    """A line of text whose baseline is at y."""
 
     x: float
     y: float
@@ -44,96 +44,112 @@ class Text:
     size: float = 7.5
     anchor: Anchor = "start"
     bold: bool = False
-    italic: bool = False
-    colour: str = "#1b1b1b"
-    role: str = "text"
-    row_id: str = ""
-    full: str = ""
+    color: str = INK
+    tooltip: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A straight line with butt caps; ``dash`` alternates lengths on and off."""
+    """A straight line with butt caps."""
 
     x1: float
     y1: float
     x2: float
     y2: float
-    colour: str = "#1b1b1b"
     width: float = 0.8
+    color: str = INK
     dash: tuple[float, ...] = ()
-    role: str = "line"
-    row_id: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rect:
-    """A filled rectangle without an edge."""
+    """A filled rectangle."""
 
     x: float
     y: float
     width: float
     height: float
     fill: str
-    role: str = "rect"
-    row_id: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polygon:
-    """A filled polygon; an empty ``edge`` draws none."""
+    """A filled polygon, with an edge where ``stroke`` is given."""
 
-    points: tuple[Point, ...]
+    points: tuple[tuple[float, float], ...]
     fill: str
-    edge: str = ""
-    edge_width: float = 0.8
-    role: str = "polygon"
-    row_id: str = ""
+    stroke: str = ""
+    stroke_width: float = 0.8
+    opacity: float = 1.0
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circle:
-    """A circle; ``opacity`` concerns its fill only."""
+    """A circle, filled and edged."""
 
-    cx: float
-    cy: float
+    x: float
+    y: float
     radius: float
     fill: str
-    edge: str = ""
-    edge_width: float = 0.6
+    stroke: str = ""
     opacity: float = 1.0
-    role: str = "circle"
-    row_id: str = ""
+    tooltip: str = ""
+    role: str = ""
 
 
-Mark = Text | Line | Rect | Polygon | Circle
+Item = Text | Line | Rect | Polygon | Circle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One page: its size in points, its marks from back to front."""
+    """One page, ``width`` x ``height`` points."""
 
     width: float
     height: float
-    marks: tuple[Mark, ...]
+    items: tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """Pages of one figure with what a reader who cannot see it is told.
-
-    Attributes
-    ----------
-    pages : tuple of Scene
-    title : str
-        One line.
-    alt : str
-        At most 250 characters: what is drawn and what it shows, in numbers.
-    description : str
-        As long as needed.
-    """
+    """Pages, with a short alternative text and a long description."""
 
     pages: tuple[Scene, ...]
-    title: str
     alt: str
-    description: str
+    description: str = ""
+
+
+@cache
+def _advances(bold: bool) -> dict[str, float]:
+    return {}
+
+
+@cache
+def _face(bold: bool) -> Any:
+    from pathlib import Path
+
+    import matplotlib
+    from matplotlib.ft2font import FT2Font
+
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    face = FT2Font(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name))
+    face.set_size(100.0, 72)
+    return face
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """Width in points when set in DejaVu Sans, the widest font of the stack."""
+    known = _advances(bold)
+    for character in text:
+        if character not in known:
+            glyph = _face(bold).load_char(ord(character))
+            known[character] = glyph.linearHoriAdvance / 65536 / 100
+    return size * sum(known[character] for character in text)
+
+
+def widest(texts: Sequence[str], size: float, bold: bool = False) -> float:
+    """Width in points of the widest of several texts."""
+    return max((text_width(text, size, bold) for text in texts), default=0.0)

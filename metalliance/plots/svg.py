@@ -1,29 +1,16 @@
-"""Scenes as SVG: text stays text, bytes are the same at every run."""
+"""A scene as SVG text: small, stable, readable by machines and screen readers."""
 
 from __future__ import annotations
 
-import re
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
-from metalliance.plots.scene import (
-    FONT_STACK,
-    Circle,
-    Figure,
-    Line,
-    Mark,
-    Polygon,
-    Rect,
-    Text,
-)
+from metalliance.plots.scene import FONTS, Circle, Figure, Item, Line, Polygon, Rect, Text
 
 __all__ = ["to_svg"]
 
-FAMILY = ", ".join(f"'{name}'" if " " in name else name for name in FONT_STACK)
-FORBIDDEN = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
 
 def to_svg(figure: Figure, page: int = 0, *, name: str = "figure", inline: bool = False) -> str:
-    """One page of a figure as SVG text.
+    """Write one page.
 
     Parameters
     ----------
@@ -31,80 +18,87 @@ def to_svg(figure: Figure, page: int = 0, *, name: str = "figure", inline: bool 
     page : int
         From 0.
     name : str
-        Prefix of the ids of title and description: unique where several stand in one document.
+        Prefix of the ids of title and description; unique within a document.
     inline : bool
-        For use inside HTML: no XML declaration, sized by the page around it.
+        Without the XML declaration, for use inside HTML.
+
+    Returns
+    -------
+    str
     """
     scene = figure.pages[page]
-    ident = re.sub(r"[^A-Za-z0-9_-]", "-", name)
-    of = f" (page {page + 1} of {len(figure.pages)})" if len(figure.pages) > 1 else ""
+    ident = "".join(c if c.isalnum() else "-" for c in name)
+    fonts = ", ".join(f"'{font}'" if " " in font else font for font in FONTS)
+    head = "" if inline else '<?xml version="1.0" encoding="UTF-8"?>\n'
     width, height = _n(scene.width), _n(scene.height)
-    size = "" if inline else f' width="{width}pt" height="{height}pt"'
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg"{size} viewBox="0 0 {width} {height}" '
-        f'role="img" aria-labelledby="{ident}-title {ident}-desc" font-family="{FAMILY}">'
-    )
-    if inline:
-        head = head.replace("<svg ", f'<svg width="{_n(scene.width * 4 / 3)}" ', 1)
-    lines = [] if inline else ['<?xml version="1.0" encoding="UTF-8"?>']
-    lines += [
-        head,
-        f'<title id="{ident}-title">{_text(figure.alt + of)}</title>',
-        f'<desc id="{ident}-desc">{_text(figure.description)}</desc>',
+    lines = [
+        f'{head}<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="{height}pt" '
+        f'viewBox="0 0 {width} {height}" role="img" '
+        f'aria-labelledby="{ident}-title {ident}-desc" font-family="{fonts}, sans-serif">',
+        f'<title id="{ident}-title">{escape(figure.alt)}</title>',
+        f'<desc id="{ident}-desc">{escape(figure.description or figure.alt)}</desc>',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
     ]
-    if not inline:
-        lines.append(f'<rect width="{width}" height="{height}" fill="#ffffff"/>')
-    lines += [_mark(mark) for mark in scene.marks]
-    return "\n".join([*lines, "</svg>", ""])
+    lines += [_item(item) for item in scene.items]
+    lines.append("</svg>\n")
+    return "\n".join(lines)
 
 
-def _mark(mark: Mark) -> str:
-    match mark:
+def _item(item: Item) -> str:
+    match item:
         case Text():
-            return _text_mark(mark)
+            return _text(item)
         case Line():
-            dash = f' stroke-dasharray="{" ".join(map(_n, mark.dash))}"' if mark.dash else ""
+            dash = f' stroke-dasharray="{" ".join(map(_n, item.dash))}"' if item.dash else ""
             return (
-                f'<line class="{mark.role}" x1="{_n(mark.x1)}" y1="{_n(mark.y1)}" '
-                f'x2="{_n(mark.x2)}" y2="{_n(mark.y2)}" stroke="{mark.colour}" '
-                f'stroke-width="{_n(mark.width)}"{dash}/>'
+                f'<line x1="{_n(item.x1)}" y1="{_n(item.y1)}" x2="{_n(item.x2)}" '
+                f'y2="{_n(item.y2)}" stroke="{item.color}" stroke-width="{_n(item.width)}"{dash}'
+                f"{_role(item.role)}/>"
             )
         case Rect():
             return (
-                f'<rect class="{mark.role}" x="{_n(mark.x)}" y="{_n(mark.y)}" '
-                f'width="{_n(mark.width)}" height="{_n(mark.height)}" fill="{mark.fill}"/>'
+                f'<rect x="{_n(item.x)}" y="{_n(item.y)}" width="{_n(item.width)}" '
+                f'height="{_n(item.height)}" fill="{item.fill}"{_role(item.role)}/>'
             )
         case Polygon():
-            points = " ".join(f"{_n(x)},{_n(y)}" for x, y in mark.points)
-            edge = _edge(mark.edge, mark.edge_width)
-            return f'<polygon class="{mark.role}" points="{points}" fill="{mark.fill}"{edge}/>'
-        case Circle():
-            opacity = f' fill-opacity="{_n(mark.opacity)}"' if mark.opacity < 1 else ""
+            points = " ".join(f"{_n(x)},{_n(y)}" for x, y in item.points)
             return (
-                f'<circle class="{mark.role}" cx="{_n(mark.cx)}" cy="{_n(mark.cy)}" '
-                f'r="{_n(mark.radius)}" fill="{mark.fill}"{opacity}'
-                f"{_edge(mark.edge, mark.edge_width)}/>"
+                f'<polygon points="{points}" fill="{item.fill}"{_stroke(item.stroke)}'
+                f' stroke-width="{_n(item.stroke_width)}"{_opacity(item.opacity)}'
+                f"{_role(item.role)}/>"
             )
+        case Circle():
+            circle = (
+                f'<circle cx="{_n(item.x)}" cy="{_n(item.y)}" r="{_n(item.radius)}" '
+                f'fill="{item.fill}"{_stroke(item.stroke)} stroke-width="0.6"'
+                f"{_opacity(item.opacity)}{_role(item.role)}"
+            )
+            if not item.tooltip:
+                return f"{circle}/>"
+            return f"{circle}><title>{escape(item.tooltip)}</title></circle>"
 
 
-def _text_mark(mark: Text) -> str:
-    anchor = "" if mark.anchor == "start" else f' text-anchor="{mark.anchor}"'
-    weight = ' font-weight="bold"' if mark.bold else ""
-    style = ' font-style="italic"' if mark.italic else ""
-    hover = f"<title>{_text(mark.full)}</title>" if mark.full and mark.full != mark.text else ""
+def _text(item: Text) -> str:
+    anchor = "" if item.anchor == "start" else f' text-anchor="{item.anchor}"'
+    weight = ' font-weight="700"' if item.bold else ""
+    color = "" if item.color == "#000000" else f' fill="{item.color}"'
+    tooltip = f"<title>{escape(item.tooltip)}</title>" if item.tooltip else ""
     return (
-        f'<text class="{mark.role}" x="{_n(mark.x)}" y="{_n(mark.y)}" '
-        f'font-size="{_n(mark.size)}"{anchor}{weight}{style} fill="{mark.colour}">'
-        f"{hover}{_text(mark.text)}</text>"
+        f'<text x="{_n(item.x)}" y="{_n(item.y)}" font-size="{_n(item.size)}"{anchor}{weight}'
+        f"{color}{_role(item.role)}>{tooltip}{escape(item.text)}</text>"
     )
 
 
-def _edge(colour: str, width: float) -> str:
-    return f' stroke="{colour}" stroke-width="{_n(width)}"' if colour else ""
+def _stroke(color: str) -> str:
+    return f' stroke="{color}"' if color else ""
 
 
-def _text(text: str) -> str:
-    return escape(FORBIDDEN.sub("�", text))
+def _opacity(value: float) -> str:
+    return "" if value == 1 else f' fill-opacity="{_n(value)}"'
+
+
+def _role(role: str) -> str:
+    return f" class={quoteattr(role)}" if role else ""
 
 
 def _n(value: float) -> str:
