@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ import numpy as np
 
 from metalliance.plots.scene import GREY, QUIET, Item, Line, Text, text_width
 
-__all__ = ["Axis", "effect_axis", "label_of", "printed"]
+__all__ = ["Axis", "effect_axis", "label_of", "printed", "reading"]
 
 R_TICKS = (-0.95, -0.9, -0.8, -0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95)
+FINE_TICKS = tuple(r / 10 for r in range(-9, 10))
 TICK_SIZE = 7.0
 GAP = 4.0
+ROOMY = 24.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,10 @@ class Axis:
     def at(self, value: float) -> float:
         """Position of a value in points, not clipped."""
         return self.left + (value - self.low) / (self.high - self.low) * (self.right - self.left)
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a value lies on the axis."""
+        return bool(self.low - 1e-9 <= value <= self.high + 1e-9)
 
     def draw(self, y: float, title: str = "") -> list[Item]:
         """Line, ticks, labels, and a title below."""
@@ -77,8 +84,11 @@ def effect_axis(values: Sequence[float], left: float, right: float, *, z_scale: 
     last = min((t for t in candidates if t >= high - 1e-12), default=candidates[-1])
     if last - first < 1e-9:
         last = next((t for t in candidates if t > first), first + 0.1)
-    shown = [t for t in candidates if first <= t <= last]
     axis = Axis(left=left, right=right, low=first, high=last, ticks=())
+    shown = [t for t in candidates if first <= t <= last]
+    fine = [t for t in map(math.atanh, FINE_TICKS) if first - 1e-9 <= t <= last + 1e-9]
+    if z_scale and _roomy(fine, axis):
+        shown = fine
     labels = {t: label_of(math.tanh(t) if z_scale else t) for t in shown}
     kept = _thin(shown, labels, axis)
     return Axis(
@@ -97,6 +107,11 @@ def label_of(value: float) -> str:
     text = f"{abs(value):.3f}".rstrip("0").rstrip(".")
     text = text[1:] if text.startswith("0.") else text
     return f"−{text}" if value < 0 else text
+
+
+def reading(value: float, scale: str) -> float:
+    """A value as it is read: r for Fisher's z, a coefficient as it is."""
+    return math.tanh(value) if scale == "z" else value
 
 
 def printed(value: float, digits: int = 2) -> str:
@@ -119,6 +134,12 @@ def _plain_ticks(low: float, high: float) -> list[float]:
     step = next(m * step for m in (1, 2, 5, 10) if span / (m * step) <= 6)
     first, last = math.floor(low / step - 1e-9), math.ceil(high / step + 1e-9)
     return [round(i * step, 10) for i in range(first, last + 1)]
+
+
+def _roomy(ticks: list[float], axis: Axis) -> bool:
+    """Tell whether ticks at every tenth of r would stand well apart."""
+    at = [axis.at(tick) for tick in ticks]
+    return len(at) > 2 and min(b - a for a, b in itertools.pairwise(at)) >= ROOMY
 
 
 def _thin(ticks: list[float], labels: dict[float, str], axis: Axis) -> list[float]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from metalliance.plots.scene import Circle, Figure, Item, Line, Polygon, Rect, Scene, Text
@@ -19,8 +22,9 @@ def to_pdf(figure: Figure) -> bytes:
     from matplotlib.backends.backend_pdf import PdfPages
 
     buffer = io.BytesIO()
-    metadata = {"CreationDate": None, "ModDate": None, "Title": figure.alt[:200]}
+    metadata = {"CreationDate": None, "ModDate": None, "Title": figure.alt}
     with (
+        _without_glyph_warnings(),
         rc_context({"pdf.fonttype": 42, "pdf.compression": 6}),
         PdfPages(buffer, metadata=metadata) as document,
     ):
@@ -32,9 +36,18 @@ def to_pdf(figure: Figure) -> bytes:
 def to_png(figure: Figure, page: int = 0, dpi: int = DPI) -> bytes:
     """One page as PNG."""
     buffer = io.BytesIO()
-    drawn = _draw(figure.pages[page])
-    drawn.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    metadata = {"Software": None, "Description": figure.alt}
+    with _without_glyph_warnings():
+        _draw(figure.pages[page]).savefig(buffer, format="png", dpi=dpi, metadata=metadata)
     return buffer.getvalue()
+
+
+@contextmanager
+def _without_glyph_warnings() -> Iterator[None]:
+    """A character that the bundled font lacks is drawn as a box, without a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def _draw(scene: Scene) -> Any:

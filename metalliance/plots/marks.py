@@ -58,6 +58,8 @@ def prediction_bar(axis: Axis, y: float, low: float, high: float, half: float) -
     if not (math.isfinite(low) and math.isfinite(high)):
         return []
     x1, x2 = max(axis.at(low), axis.left), min(axis.at(high), axis.right)
+    if x2 <= x1:
+        return []
     items: list[Item] = [
         Rect(x=x1, y=y - half, width=x2 - x1, height=2 * half, fill=VERMILLION, role="pi")
     ]

@@ -7,6 +7,7 @@ import pandas as pd
 __all__ = ["paged"]
 
 FEWEST_UNDER_HEAD = 3
+TOGETHER = ("mean", "prediction", "note")
 
 
 def paged(data: pd.DataFrame, rows_per_page: int) -> list[pd.DataFrame]:
@@ -18,7 +19,7 @@ def paged(data: pd.DataFrame, rows_per_page: int) -> list[pd.DataFrame]:
     Parameters
     ----------
     data : DataFrame
-        With columns ``kind`` (head, study, mean, prediction), ``group`` and ``label``.
+        With columns ``kind`` (head, study, mean, prediction, note), ``group`` and ``label``.
     rows_per_page : int
 
     Returns
@@ -26,6 +27,8 @@ def paged(data: pd.DataFrame, rows_per_page: int) -> list[pd.DataFrame]:
     list of DataFrame
     """
     kinds = data["kind"].tolist()
+    if "head" in kinds and len(data) > rows_per_page:
+        rows_per_page -= 1  # for the head that a continued group repeats
     count = -(-len(data) // rows_per_page)
     target = -(-len(data) // count) if count else 1
     pages, start = [], 0
@@ -41,9 +44,9 @@ def paged(data: pd.DataFrame, rows_per_page: int) -> list[pd.DataFrame]:
 def _good_break(kinds: list[str], start: int, stop: int) -> int:
     candidate = stop
     while candidate > start + 1:
-        before = kinds[max(start, candidate - FEWEST_UNDER_HEAD) : candidate]
+        before = kinds[max(start, candidate - FEWEST_UNDER_HEAD - 1) : candidate]
         after = kinds[candidate : candidate + 2]
-        splits_mean = any(kind in ("mean", "prediction") for kind in after)
+        splits_mean = any(kind in TOGETHER for kind in after)
         if "head" not in before and not splits_mean:
             return candidate
         candidate -= 1

@@ -16,8 +16,10 @@ __all__ = [
     "Rect",
     "Scene",
     "Text",
+    "shortened",
     "text_width",
     "widest",
+    "wrapped",
 ]
 
 Anchor = Literal["start", "middle", "end"]
@@ -122,9 +124,50 @@ class Figure:
     description: str = ""
 
 
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """Width in points when set in DejaVu Sans, the widest font of the stack.
+
+    Examples
+    --------
+    >>> round(text_width("0", 100), 1)
+    63.6
+    """
+    return size * sum(_advance(character, bold) for character in text)
+
+
+def widest(texts: Sequence[str], size: float, bold: bool = False) -> float:
+    """Width in points of the widest of several texts."""
+    return max((text_width(text, size, bold) for text in texts), default=0.0)
+
+
+def shortened(text: str, size: float, width: float, bold: bool = False) -> str:
+    """The text, or as much of it as fits into the width with an ellipsis."""
+    if text_width(text, size, bold) <= width:
+        return text
+    kept = text
+    while kept and text_width(f"{kept.rstrip()}…", size, bold) > width:
+        kept = kept[:-1]
+    return f"{kept.rstrip()}…"
+
+
+def wrapped(text: str, size: float, width: float) -> tuple[str, ...]:
+    """Lines of at most that width, broken at blanks."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return tuple(lines)
+
+
 @cache
-def _advances(bold: bool) -> dict[str, float]:
-    return {}
+def _advance(character: str, bold: bool) -> float:
+    face = _face(bold)
+    if not face.get_char_index(ord(character)):
+        return 1.0
+    return float(face.load_char(ord(character)).linearHoriAdvance) / 65536 / 100
 
 
 @cache
@@ -138,18 +181,3 @@ def _face(bold: bool) -> Any:
     face = FT2Font(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name))
     face.set_size(100.0, 72)
     return face
-
-
-def text_width(text: str, size: float, bold: bool = False) -> float:
-    """Width in points when set in DejaVu Sans, the widest font of the stack."""
-    known = _advances(bold)
-    for character in text:
-        if character not in known:
-            glyph = _face(bold).load_char(ord(character))
-            known[character] = glyph.linearHoriAdvance / 65536 / 100
-    return size * sum(known[character] for character in text)
-
-
-def widest(texts: Sequence[str], size: float, bold: bool = False) -> float:
-    """Width in points of the widest of several texts."""
-    return max((text_width(text, size, bold) for text in texts), default=0.0)

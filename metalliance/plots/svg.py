@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from xml.sax.saxutils import escape, quoteattr
+import re
+from xml.sax.saxutils import escape as xml_escape
+from xml.sax.saxutils import quoteattr
 
 from metalliance.plots.scene import FONTS, Circle, Figure, Item, Line, Polygon, Rect, Text
 
 __all__ = ["to_svg"]
+
+NOT_XML = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_svg(figure: Figure, page: int = 0, *, name: str = "figure", inline: bool = False) -> str:
@@ -27,7 +31,9 @@ def to_svg(figure: Figure, page: int = 0, *, name: str = "figure", inline: bool 
     str
     """
     scene = figure.pages[page]
-    ident = "".join(c if c.isalnum() else "-" for c in name)
+    ident = "".join(c if c.isascii() and c.isalnum() else "-" for c in name)
+    pages = len(figure.pages)
+    alt = f"{figure.alt} Page {page + 1} of {pages}." if pages > 1 else figure.alt
     fonts = ", ".join(f"'{font}'" if " " in font else font for font in FONTS)
     head = "" if inline else '<?xml version="1.0" encoding="UTF-8"?>\n'
     width, height = _n(scene.width), _n(scene.height)
@@ -35,13 +41,18 @@ def to_svg(figure: Figure, page: int = 0, *, name: str = "figure", inline: bool 
         f'{head}<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="{height}pt" '
         f'viewBox="0 0 {width} {height}" role="img" '
         f'aria-labelledby="{ident}-title {ident}-desc" font-family="{fonts}, sans-serif">',
-        f'<title id="{ident}-title">{escape(figure.alt)}</title>',
+        f'<title id="{ident}-title">{escape(alt)}</title>',
         f'<desc id="{ident}-desc">{escape(figure.description or figure.alt)}</desc>',
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
     ]
     lines += [_item(item) for item in scene.items]
     lines.append("</svg>\n")
     return "\n".join(lines)
+
+
+def escape(text: str) -> str:
+    """Text for XML: markup escaped, characters that XML forbids replaced."""
+    return xml_escape(NOT_XML.sub("\ufffd", text))
 
 
 def _item(item: Item) -> str:

@@ -1,0 +1,191 @@
+"""The rows of a forest plot, from pools."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from metalliance.plots.axis import printed
+
+if TYPE_CHECKING:
+    from metalliance.workflow.analysis import Pool
+
+__all__ = ["COLUMNS", "forest_data", "study_labels"]
+
+COLUMNS = (
+    "kind",
+    "group",
+    "row",
+    "label",
+    "full_label",
+    "k_effects",
+    "ni",
+    "estimate",
+    "conf_low",
+    "conf_high",
+    "effect_low",
+    "effect_high",
+    "weight",
+    "scale",
+    "level",
+)
+NORMAL = 1.959963984540054
+TARGET = "new study's effect"
+
+
+def forest_data(
+    pools: Pool | Sequence[Pool],
+    titles: str | Sequence[str] = (),
+    *,
+    title: str = "",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Lay out the rows of a forest plot.
+
+    Parameters
+    ----------
+    pools : Pool or sequence of Pool
+        Pools of one metric. Several are drawn as groups, each with its own mean and none over
+        all. A pool that could not be fitted shows its effects and the reason.
+    titles : sequence of str, optional
+        Group heads, one per pool; ``title`` for a single one.
+    level : float
+        Of the intervals that the pools hold; printed, not used.
+
+    Returns
+    -------
+    DataFrame
+        One row per line of the figure: ``kind`` is head, study, mean, prediction or note.
+        Effects and limits are on the analysis scale; ``scale`` is ``z`` or ``beta``.
+
+    Raises
+    ------
+    ValueError
+        Where pools of different metrics would share one axis.
+    """
+    several: list[Pool] = [pools] if not isinstance(pools, Sequence) else list(pools)
+    names = [titles] if isinstance(titles, str) else list(titles)
+    names = names or ([title] if title else [pool.key for pool in several])
+    if len({pool.es_metric for pool in several}) != 1:
+        raise ValueError("a forest plot has one axis: draw pools of z and of beta apart")
+    rows: list[dict[str, Any]] = []
+    for pool, name in zip(several, names, strict=True):
+        if len(several) > 1:
+            rows.append({"kind": "head", "label": _head(pool, name)} | _common(pool, name, level))
+        rows += [row | _common(pool, name, level) for row in _pool_rows(pool, len(several) > 1)]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame["row"] = range(len(frame))
+    frame["full_label"] = frame["full_label"].fillna(frame["label"])
+    return frame
+
+
+def _common(pool: Pool, name: str, level: float) -> dict[str, Any]:
+    return {"group": name, "scale": pool.es_metric, "level": level}
+
+
+def _head(pool: Pool, name: str) -> str:
+    studies = "1 study" if pool.counts.studies == 1 else f"{pool.counts.studies} studies"
+    effects = "1 effect" if pool.counts.effects == 1 else f"{pool.counts.effects} effects"
+    return f"{name} ({studies}, {effects})"
+
+
+def _pool_rows(pool: Pool, grouped: bool) -> list[dict[str, Any]]:
+    if pool.fit is None:
+        note = {"kind": "note", "label": f"Not pooled: {pool.not_pooled}"}
+        return [*_unpooled(pool), note]
+    labels = study_labels(pool)
+    ranked = pool.studies.sort_values(["estimate", "study"], kind="stable")
+    rows = [_study(study, labels) for study in ranked.to_dict(orient="records")]
+    rows += _pooled(pool)
+    if grouped:
+        rows.append({"kind": "note", "label": _heterogeneity(pool)})
+    return rows
+
+
+def _study(study: dict[str, Any], labels: dict[object, str]) -> dict[str, Any]:
+    half = NORMAL * study["effect_se"] if study["k_effects"] > 1 else math.nan
+    copied = ("k_effects", "ni", "estimate", "conf_low", "conf_high", "weight")
+    return {
+        "kind": "study",
+        "label": labels[study["study"]],
+        "effect_low": study["estimate"] - half,
+        "effect_high": study["estimate"] + half,
+        **{name: study[name] for name in copied},
+    }
+
+
+def _unpooled(pool: Pool) -> list[dict[str, Any]]:
+    """Effects of a pool without a fit, each with its own interval and no weight."""
+    labels = study_labels(pool)
+    frame = pool.effects.usable.sort_values(["yi", "study"], kind="stable")
+    return [
+        {
+            "kind": "study",
+            "label": labels[row["study"]],
+            "full_label": f"{labels[row['study']]}, effect {row['effect']}",
+            "k_effects": 1,
+            "ni": row["ni"],
+            "estimate": row["yi"],
+            "conf_low": row["yi"] - NORMAL * math.sqrt(row["vi"]),
+            "conf_high": row["yi"] + NORMAL * math.sqrt(row["vi"]),
+        }
+        for row in frame.to_dict(orient="records")
+    ]
+
+
+def _pooled(pool: Pool) -> list[dict[str, Any]]:
+    mean = pool.predict.iloc[0]
+    rows: list[dict[str, Any]] = [
+        {
+            "kind": "mean",
+            "label": "Pooled mean (imprecise)" if pool.imprecise else "Pooled mean",
+            "k_effects": pool.counts.effects,
+            "ni": pool.counts.patients,
+            "estimate": mean["estimate"],
+            "conf_low": mean["conf_low"],
+            "conf_high": mean["conf_high"],
+            "weight": 100.0,
+        }
+    ]
+    if math.isfinite(mean["pi_low"]) and math.isfinite(mean["pi_high"]):
+        rows.append(
+            {
+                "kind": "prediction",
+                "label": f"prediction interval, {TARGET}",
+                "estimate": mean["estimate"],
+                "conf_low": mean["pi_low"],
+                "conf_high": mean["pi_high"],
+            }
+        )
+    return rows
+
+
+def _heterogeneity(pool: Pool) -> str:
+    parts = []
+    names = {"study": "between", "study/effect": "within"}
+    for row in pool.components.to_dict(orient="records"):
+        if row["name"] in ("tau2", "sigma2"):
+            level = names.get(str(row["term"]), "")
+            parts.append(f"τ {level}".strip() + f" = {printed(math.sqrt(row['estimate']))}")
+    glance = pool.glance.iloc[0]
+    parts.append(f"I² = {glance['i2']:.0f}%")
+    parts.append(f"Q({glance['q_df']:.0f}) = {glance['q']:.1f}")
+    return ", ".join(parts)
+
+
+def study_labels(pool: Pool) -> dict[object, str]:
+    """Names of the studies of a pool; citations where the table has them, ids added if equal."""
+    frame = pool.effects.usable
+    if "citation" not in frame:
+        return {study: str(study) for study in frame["study"]}
+    cited = frame.groupby("study", sort=False)["citation"].first()
+    taken = cited.value_counts()
+    return {
+        study: str(study)
+        if pd.isna(name) or not str(name)
+        else (f"{name} [{study}]" if taken[name] > 1 else str(name))
+        for study, name in cited.items()
+    }
