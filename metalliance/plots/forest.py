@@ -6,7 +6,7 @@ import pandas as pd
 
 from metalliance.plots.axis import printed, reading
 from metalliance.plots.forest_layout import PAGED, SINGLE, Layout, Style, layout
-from metalliance.plots.forest_page import page_scene
+from metalliance.plots.forest_page import around, page_scene
 from metalliance.plots.forest_rows import forest_data
 from metalliance.plots.paging import paged
 from metalliance.plots.scene import Figure, wrapped
@@ -47,10 +47,11 @@ def forest_plot(
         On pages of at most 50 rows where there are more than 60 studies or one page cannot
         hold the rows; every page has the same axis.
     """
-    style, capacity = _page_format(data)
+    plan = layout(data, SINGLE, benchmark)
+    model = wrapped(model_line, plan.note_size, plan.inner)
+    style, capacity = _page_format(data, plan.head + around(len(model) + 2, footer))
     plan = layout(data, style, benchmark)
     pages = paged(data, capacity)
-    model = wrapped(model_line, plan.note_size, plan.inner)
     scenes = tuple(
         page_scene(
             rows,
@@ -67,26 +68,27 @@ def forest_plot(
     return Figure(pages=scenes, alt=_alt(data, footer), description=_description(data, footer))
 
 
-def _page_format(data: pd.DataFrame) -> tuple[Style, int]:
+def _page_format(data: pd.DataFrame, taken: float) -> tuple[Style, int]:
     """Roomy or compact rows, and how many of them fit a page."""
     studies = int(data["kind"].eq("study").sum())
     if studies <= PAGED_ABOVE:
         for style in (SINGLE, PAGED):
-            if style.around + style.pitch * len(data) <= TALLEST:
+            if taken + style.pitch * len(data) <= TALLEST:
                 return style, len(data)
-    return PAGED, ROWS_PER_PAGE
+    return PAGED, min(ROWS_PER_PAGE, int((TALLEST - taken) // PAGED.pitch))
 
 
 def _legend(data: pd.DataFrame, plan: Layout, page: int, pages: int) -> tuple[str, ...]:
-    parts = ["Square area is proportional to the study's weight"]
-    if (data.loc[data["kind"].eq("study"), "k_effects"] > 1).any():
-        parts.append("grey line: typical single effect of a study with several")
+    parts = ["Square area is proportional to the study's weight"] if plan.show_weight else []
+    if plan.show_k:
+        parts.append("k: effects; grey line: a typical single effect of a study with several")
     limits = data[["conf_low", "conf_high", "effect_low", "effect_high"]].astype(float)
     if (limits < plan.axis.low).any(axis=None) or (limits > plan.axis.high).any(axis=None):
         parts.append("arrow: the interval goes on")
     if pages > 1:
         parts.append(f"page {page} of {pages}")
-    return wrapped("; ".join(parts) + ".", plan.note_size, plan.inner)
+    text = "; ".join(parts)
+    return wrapped(f"{text[0].upper()}{text[1:]}." if text else "", plan.note_size, plan.inner)
 
 
 def _alt(data: pd.DataFrame, footer: str) -> str:

@@ -24,11 +24,10 @@ INDENT = 7.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """Height of a row, size of its text, and what stands around the rows, in points."""
+    """Height of a row and size of its text, in points."""
 
     pitch: float
     size: float
-    around: float = 104.0
 
 
 SINGLE = Style(pitch=13.7, size=8.0)
@@ -58,6 +57,7 @@ class Layout:
     show_k: bool
     show_n: bool
     show_weight: bool
+    head: float
     note_size: float = 6.5
 
     @property
@@ -96,9 +96,9 @@ def layout(data: pd.DataFrame, style: Style, benchmark: tuple[float, str] | None
     point = widest(["Mean", *_texts(data, "estimate")], size, True)
     low = widest(["[", *_texts(data, "conf_low")], size, True)
     high = widest(_texts(data, "conf_high"), size, True)
-    bracket = text_width("[", size, True)
+    bracket, comma = text_width("[", size, True), text_width(", ", size, True)
     weight = GAP + widest(["Weight %", "100.0"], size, True) if show_weight else 0.0
-    tail = GAP + 4 + point + GAP + bracket + low + 2 * bracket + 3 + high + bracket + weight
+    tail = GAP + 4 + point + GAP + bracket + low + comma + high + bracket + weight
     width = max(WIDTH, left + NARROWEST + tail + MARGIN)
     right = min(width - MARGIN - tail, left + 1.35 * PANEL)
     width = right + tail + MARGIN
@@ -114,20 +114,23 @@ def layout(data: pd.DataFrame, style: Style, benchmark: tuple[float, str] | None
         axis=effect_axis(_covered(data, benchmark), left, right, z_scale=_is_z(data)),
         estimate=right + GAP + 4 + point,
         low=low_end,
-        high=low_end + 2 * bracket + 3 + high,
+        high=low_end + comma + high,
         weight=width - MARGIN,
         show_k=show_k,
         show_n=show_n,
         show_weight=show_weight,
+        head=30.0 if benchmark is not None and _is_z(data) else 19.0,
     )
 
 
 def prediction_label(label: str, level: float, plan: Layout) -> str:
     """The longest form of the label that leaves the axis free."""
-    full = f"{100 * level:g}% {label}"
+    percent = f"{100 * level:g}%"
     room = plan.axis.left - 6 - plan.label - plan.indent
-    if text_width(full, plan.style.size) <= room:
-        return full
+    full = f"{percent} {label}"
+    for text in (full, full.replace("prediction interval", "PI")):
+        if text_width(text, plan.style.size) <= room:
+            return text
     return full.split(",")[0]
 
 
@@ -137,7 +140,7 @@ def whole(values: pd.Series) -> list[str]:
 
 
 def _label_width(data: pd.DataFrame, size: float) -> float:
-    studies = [str(label)[: LONGEST_LABEL + 1] for label in data.loc[_is(data, "study"), "label"]]
+    studies = [str(label) for label in data.loc[_is(data, "study"), "label"]]
     means = [str(label) for label in data.loc[_is(data, "mean"), "label"]]
     longest = widest(["n" * LONGEST_LABEL], size)
     return max(min(widest(studies, size), longest), widest([*means, "Study"], size, True))

@@ -27,9 +27,8 @@ from metalliance.plots.scene import (
     text_width,
 )
 
-__all__ = ["page_scene"]
+__all__ = ["around", "page_scene"]
 
-HEAD_HEIGHT = 30.0
 BELOW_AXIS = 47.0
 NOTE_PITCH = 9.0
 FLOOR = 2.0
@@ -49,14 +48,14 @@ def page_scene(
 ) -> Scene:
     """Draw the rows of a page; ``data`` holds those of all pages."""
     pitch = plan.style.pitch
-    bottom = HEAD_HEIGHT + pitch * len(rows)
+    bottom = plan.head + pitch * len(rows)
     items = _bands(rows, plan)
     items += _guides(rows, data, plan, bottom, benchmark)
     items += _header(data, plan)
     largest = float(data.loc[data["kind"].eq("study"), "weight"].max())
     grouped = bool(data["kind"].eq("head").any())
     for number, row in enumerate(rows.to_dict(orient="records")):
-        y = HEAD_HEIGHT + pitch * (number + 0.5)
+        y = plan.head + pitch * (number + 0.5)
         items += _row(row, plan, y, largest, grouped)
     items += plan.axis.draw(bottom + 3)
     items += _axis_words(plan, bottom + 3, axis_title, direction)
@@ -66,14 +65,18 @@ def page_scene(
         items.append(
             Text(x=plan.label, y=at, text=note, size=plan.note_size, color=QUIET, role="note")
         )
-    height = y + NOTE_PITCH * len(notes) - 3
+    height = bottom + around(len(notes), footer)
     if footer:
-        height += 3
+        size = plan.style.size
         items.append(
-            Text(x=plan.label, y=height, text=footer, size=plan.style.size, bold=True, role="note")
+            Text(x=plan.label, y=height - 5, text=footer, size=size, bold=True, role="simulated")
         )
-        height += 5
     return Scene(width=plan.width, height=height, items=tuple(items))
+
+
+def around(notes: int, footer: str) -> float:
+    """Height in points of what stands below the rows."""
+    return BELOW_AXIS + NOTE_PITCH * notes - 3 + (14 if footer else 0)
 
 
 def _bands(rows: pd.DataFrame, plan: Layout) -> list[Item]:
@@ -84,7 +87,7 @@ def _bands(rows: pd.DataFrame, plan: Layout) -> list[Item]:
         study = 0 if kind == "head" else study + (kind == "study")
         fill = HEAD if kind == "head" else ZEBRA if kind == "study" and study % 2 else ""
         if fill:
-            y = HEAD_HEIGHT + height * number
+            y = plan.head + height * number
             wide = plan.right - plan.left
             items.append(Rect(x=plan.left, y=y, width=wide, height=height, fill=fill, role="band"))
     return items
@@ -99,7 +102,7 @@ def _guides(
 ) -> list[Item]:
     axis = plan.axis
     zero, end = axis.at(0), bottom + 3
-    items: list[Item] = [Line(x1=zero, y1=HEAD_HEIGHT, x2=zero, y2=end, color=GREY, role="null")]
+    items: list[Item] = [Line(x1=zero, y1=plan.head, x2=zero, y2=end, color=GREY, role="null")]
     means = data[data["kind"].eq("mean")]
     groups = rows["group"].tolist()
     for mean in means.to_dict(orient="records"):
@@ -107,9 +110,10 @@ def _guides(
             continue
         first = groups.index(mean["group"])
         last = len(groups) - groups[::-1].index(mean["group"])
+        last -= rows["kind"].iloc[last - 1] == "note"
         first += rows["kind"].iloc[first] == "head"
-        y1 = HEAD_HEIGHT + plan.style.pitch * first
-        y2 = HEAD_HEIGHT + plan.style.pitch * last if len(means) > 1 else end
+        y1 = plan.head + plan.style.pitch * first
+        y2 = plan.head + plan.style.pitch * last if len(means) > 1 else end
         x = axis.at(mean["estimate"])
         items.append(Line(x1=x, y1=y1, x2=x, y2=y2, width=0.7, dash=(4, 3), role="pooled"))
     if benchmark is not None and data["scale"].eq("z").all():
@@ -125,7 +129,7 @@ def _benchmark(plan: Layout, end: float, r: float, label: str) -> list[Item]:
     return [
         Line(
             x1=x,
-            y1=HEAD_HEIGHT - 1,
+            y1=plan.head - 1,
             x2=x,
             y2=end,
             width=0.9,
@@ -133,12 +137,12 @@ def _benchmark(plan: Layout, end: float, r: float, label: str) -> list[Item]:
             color=QUIET,
             role="benchmark",
         ),
-        Text(x=middle, y=8, text=text, size=SMALL, anchor="middle", color=QUIET, role="benchmark"),
+        Text(x=middle, y=10, text=text, size=SMALL, anchor="middle", color=QUIET, role="benchmark"),
     ]
 
 
 def _header(data: pd.DataFrame, plan: Layout) -> list[Item]:
-    y, size = HEAD_HEIGHT - 6, plan.style.size
+    y, size = plan.head - 6, plan.style.size
     letter = "r" if data["scale"].eq("z").all() else "β"
     level = f"{100 * float(data['level'].iloc[0]):g}% CI"
     items: list[Item] = [Text(x=plan.label, y=y, text="Study", size=size, bold=True)]
@@ -153,9 +157,7 @@ def _header(data: pd.DataFrame, plan: Layout) -> list[Item]:
         Text(x=x, y=y, text=text, size=size, bold=True, anchor="end", role="header")
         for x, text in ends
     ]
-    items.append(
-        Line(x1=plan.left, y1=HEAD_HEIGHT - 1, x2=plan.right, y2=HEAD_HEIGHT - 1, role="rule")
-    )
+    items.append(Line(x1=plan.left, y1=plan.head - 1, x2=plan.right, y2=plan.head - 1, role="rule"))
     return items
 
 
@@ -177,9 +179,12 @@ def _label(row: dict[str, Any], plan: Layout, base: float) -> list[Item]:
         text = shortened(label, size, plan.inner, True)
         return [Text(x=plan.label, y=base, text=text, size=size, bold=True, role="head")]
     if kind == "note":
-        text = shortened(label, SMALL, plan.axis.left - 4 - x)
+        text = shortened(label, SMALL, plan.axis.right - x)
         full = "" if text == label else label
-        return [Text(x=x, y=base, text=text, size=SMALL, color=QUIET, tooltip=full, role="note")]
+        return [
+            *_cleared(text, x, base, plan),
+            Text(x=x, y=base, text=text, size=SMALL, color=QUIET, tooltip=full, role="note"),
+        ]
     if kind == "prediction":
         text = prediction_label(label, row["level"], plan)
         return [Text(x=x, y=base, text=text, size=size, role="label")]
@@ -187,6 +192,15 @@ def _label(row: dict[str, Any], plan: Layout, base: float) -> list[Item]:
     text = shortened(label, size, plan.label_width - plan.indent, bold)
     full = "" if text == row["full_label"] else row["full_label"]
     return [Text(x=x, y=base, text=text, size=size, bold=bold, tooltip=full, role="label")]
+
+
+def _cleared(text: str, x: float, base: float, plan: Layout) -> list[Item]:
+    """White behind a note that runs into the axis, so that no guide crosses it."""
+    end = x + text_width(text, SMALL) + 2
+    if end < plan.axis.left:
+        return []
+    height = plan.style.pitch - 2
+    return [Rect(x=x, y=base - height + 4, width=end - x, height=height, fill="#FFFFFF")]
 
 
 def _marks(

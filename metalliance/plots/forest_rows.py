@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Sequence
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -34,6 +37,7 @@ COLUMNS = (
 )
 NORMAL = 1.959963984540054
 TARGET = "new study's effect"
+YEAR = re.compile(r"\b(\d{4})\)?\s*$")
 
 
 def forest_data(
@@ -94,7 +98,7 @@ def _head(pool: Pool, name: str) -> str:
 
 def _pool_rows(pool: Pool, grouped: bool) -> list[dict[str, Any]]:
     if pool.fit is None:
-        note = {"kind": "note", "label": f"Not pooled: {pool.not_pooled}"}
+        note = {"kind": "note", "label": pool.not_pooled.capitalize()}
         return [*_unpooled(pool), note]
     labels = study_labels(pool)
     ranked = pool.studies.sort_values(["estimate", "study"], kind="stable")
@@ -111,6 +115,7 @@ def _study(study: dict[str, Any], labels: dict[object, str]) -> dict[str, Any]:
     return {
         "kind": "study",
         "label": labels[study["study"]],
+        "full_label": f"{labels[study['study']]} [{study['study']}]",
         "effect_low": study["estimate"] - half,
         "effect_high": study["estimate"] + half,
         **{name: study[name] for name in copied},
@@ -177,15 +182,27 @@ def _heterogeneity(pool: Pool) -> str:
 
 
 def study_labels(pool: Pool) -> dict[object, str]:
-    """Names of the studies of a pool; citations where the table has them, ids added if equal."""
+    """Names of the studies of a pool: citations where the table has them, told apart if equal."""
     frame = pool.effects.usable
     if "citation" not in frame:
         return {study: str(study) for study in frame["study"]}
     cited = frame.groupby("study", sort=False)["citation"].first()
-    taken = cited.value_counts()
-    return {
-        study: str(study)
-        if pd.isna(name) or not str(name)
-        else (f"{name} [{study}]" if taken[name] > 1 else str(name))
+    labels = {
+        study: str(study) if pd.isna(name) or not str(name).strip() else str(name)
         for study, name in cited.items()
     }
+    counts = Counter(labels.values())
+    seen: Counter[str] = Counter()
+    for study, name in labels.items():
+        if counts[name] > 1:
+            labels[study] = _told_apart(name, study, seen[name], counts[name])
+            seen[name] += 1
+    return labels
+
+
+def _told_apart(name: str, study: object, number: int, of: int) -> str:
+    """``Truax (1971b)``; the study's id in brackets where there is no year or no letter left."""
+    year = YEAR.search(name)
+    if year is None or of > len(ascii_lowercase):
+        return f"{name} [{study}]"
+    return f"{name[: year.end(1)]}{ascii_lowercase[number]}{name[year.end(1) :]}"
