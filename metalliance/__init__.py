@@ -16,7 +16,7 @@ _HOMES: dict[str, str] = {
     "DependenceWarning": "errors",
     "EffectTable": "effectsize.table",
     "Estimate": "effectsize.convert",
-    "Fit": "models.fit",
+    "Fit": "models.result",
     "Inference": "models.inference",
     "MetallianceError": "errors",
     "MetallianceWarning": "errors",

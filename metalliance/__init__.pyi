@@ -18,7 +18,7 @@ from metalliance.errors import Problem as Problem
 from metalliance.errors import SmallSampleWarning as SmallSampleWarning
 from metalliance.errors import SpecificationError as SpecificationError
 from metalliance.models.augment import augment as augment
-from metalliance.models.fit import Fit as Fit
+from metalliance.models.result import Fit as Fit
 from metalliance.models.fit import fit as fit
 from metalliance.models.inference import Inference as Inference
 from metalliance.models.inference import infer as infer

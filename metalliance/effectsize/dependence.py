@@ -44,10 +44,22 @@ class SamplingCovariance:
         V itself, size k.
     rho : float or mapping or None
         What was assumed about correlations; None where they were given.
+    cluster : str
+        Column whose rows share patients.
     """
 
     blocks: BlockDiagonal
     rho: Rho | None
+    cluster: str = ""
+
+    @property
+    def description(self) -> str:
+        """What was assumed, in words."""
+        if self.rho is None:
+            return f"given correlations within {self.cluster}"
+        if isinstance(self.rho, Mapping):
+            return f"rho by component pair within {self.cluster}"
+        return f"rho = {self.rho:g} within {self.cluster}"
 
     def to_array(self) -> FloatArray:
         """Dense (k, k) matrix."""
@@ -137,7 +149,8 @@ def sampling_covariance(
         _check_definite(values, frame, rows, name)
         stacks.append(Stack(rows=rows, values=values))
     blocks = BlockDiagonal(size=len(frame), stacks=tuple(stacks))
-    return SamplingCovariance(blocks=blocks, rho=None if rvars is not None else rho)
+    assumed = None if rvars is not None else rho
+    return SamplingCovariance(blocks=blocks, rho=assumed, cluster=name)
 
 
 def _constant_correlations(shape: tuple[int, ...], rho: float) -> FloatArray:

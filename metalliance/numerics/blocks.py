@@ -109,6 +109,29 @@ class BlockDiagonal:
             stacks=tuple(Stack(rows=rows, values=holders[rows.shape[1]]) for rows in groups),
         )
 
+    def take(self, rows: IntArray) -> BlockDiagonal:
+        """The sub-matrix of some of the rows, in the order given."""
+        kept = np.full(self.size, -1, dtype=np.intp)
+        kept[rows] = np.arange(len(rows))
+        stacks: dict[int, list[tuple[IntArray, FloatArray]]] = {}
+        for stack in self.stacks:
+            for members, block in zip(stack.rows, stack.values, strict=True):
+                inside = np.flatnonzero(kept[members] >= 0)
+                if inside.size:
+                    order = inside[np.argsort(kept[members[inside]])]
+                    entry = (kept[members[order]], block[np.ix_(order, order)])
+                    stacks.setdefault(len(order), []).append(entry)
+        return BlockDiagonal(
+            size=len(rows),
+            stacks=tuple(
+                Stack(
+                    rows=np.array([members for members, _ in entries]),
+                    values=np.array([block for _, block in entries]),
+                )
+                for _, entries in sorted(stacks.items())
+            ),
+        )
+
     def to_array(self) -> FloatArray:
         """The dense (k, k) matrix."""
         dense = np.zeros((self.size, self.size))

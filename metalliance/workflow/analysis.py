@@ -14,7 +14,7 @@ from metalliance.traitstate.sophistication import SophisticationResult
 from metalliance.workflow.plan import Plan
 
 if TYPE_CHECKING:
-    from metalliance.models.fit import Fit
+    from metalliance.models.result import Fit
     from metalliance.models.inference import Inference
 
 __all__ = ["Analysis", "Counts", "Default", "Pool", "PoolCounts"]
