@@ -150,7 +150,7 @@ def _fit_univariate(
         vi=v,
         X=X,
         beta=solution.beta,
-        vcov_model=solution.bread,
+        vcov=solution.bread,
         tau2=tau2.value,
         se_tau2=tau2.se,
         components=(component,),
@@ -193,7 +193,7 @@ def _fit_multilevel(
         vi=V.diagonal(),
         X=X,
         beta=best.at.beta,
-        vcov_model=best.at.bread,
+        vcov=best.at.bread,
         tau2=float("nan"),
         se_tau2=float("nan"),
         components=tuple(

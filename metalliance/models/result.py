@@ -54,7 +54,7 @@ class Fit:
         Effects and sampling variances (the diagonal of V).
     X : (k, p) float
     beta : (p,) float
-    vcov_model : (p, p) float
+    vcov : (p, p) float
         (X'M⁻¹X)⁻¹, the bread of every sandwich.
     tau2, se_tau2 : float
         NaN where there are random terms.
@@ -82,7 +82,7 @@ class Fit:
     vi: FloatArray = field(repr=False)
     X: FloatArray = field(repr=False)
     beta: FloatArray
-    vcov_model: FloatArray
+    vcov: FloatArray
     tau2: float
     se_tau2: float
     components: tuple[Component, ...]

@@ -1,4 +1,4 @@
-"""What each study says, and how much it counts."""
+"""One row per study: its own mean, and how much it contributes to the model."""
 
 from __future__ import annotations
 
@@ -7,66 +7,64 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metalliance.errors import SpecificationError
+from metalliance.models.inference import Inference
 from metalliance.models.result import Fit
-from metalliance.numerics.blocks import BlockDiagonal, FloatArray
+from metalliance.models.tidy import as_model
+from metalliance.numerics.blocks import BlockDiagonal, FloatArray, IntArray, connected_components
 from metalliance.numerics.distributions import critical_value
 
 __all__ = ["contribution_weights", "study_means"]
 
 
-def study_means(x: Any, level: float = 0.95) -> pd.DataFrame:
-    r"""Mean effect, interval and weight of every study.
-
-    The mean is the generalised least squares mean of the study's effects under the fitted
-    marginal covariance M_j; its standard error is the smallest that sampling allows,
-    (1'V_j⁻¹1)^-½, so that for a study with one effect it is √v. The weight is the study's share
-    in the pooled mean, 1'M⁻¹/(1'M⁻¹1) summed over its effects.
+def study_means(x: Fit | Inference, level: float = 0.95) -> pd.DataFrame:
+    """Rows for a forest plot.
 
     Parameters
     ----------
     x : Fit or Inference
-        Fitted to rows with a column ``study``.
     level : float
-        Of the studies' intervals (normal quantile).
+        Of the confidence intervals.
 
     Returns
     -------
     DataFrame
-        study, k_effects, ni, estimate, std_error, conf_low, conf_high, weight (percent),
-        effect_se (median standard error of a single effect); one row per study in order of
-        first appearance.
+        In order of first appearance: study k_effects ni estimate std_error conf_low conf_high
+        weight effect_se. Without a column ``study`` every effect is a study of its own.
 
-    References
-    ----------
-    Fernández-Castilla, B., et al. (2020). Methodology, 16(4), 299–315.
-    https://doi.org/10.5964/meth.4013
+    Notes
+    -----
+    ``estimate`` is the generalised least squares mean of the study's effects under the fitted
+    model; ``std_error`` = (1'V_j⁻¹1)^(-1/2) speaks of sampling error alone, so that for one
+    effect it is √v. ``weight`` is the contribution 1'M⁻¹/(1'M⁻¹1), in percent, summed over the
+    study; ``ni`` the largest and ``effect_se`` the median standard error of its effects.
     """
-    fit: Fit = x if isinstance(x, Fit) else x.fit
-    if "study" not in fit.data.columns:
-        raise SpecificationError("study means need a column 'study' in the fitted rows")
-    numbers, studies = pd.factorize(fit.data["study"])
+    fit = as_model(x)
+    if "study" in fit.data.columns:
+        codes, labels = pd.factorize(fit.data["study"], use_na_sentinel=False)
+    else:
+        codes, labels = np.arange(fit.k), fit.data.index.astype(str)
+    codes = codes.astype(np.intp)
     weights = contribution_weights(fit)
-    ni = fit.data["ni"].to_numpy(dtype=float) if "ni" in fit.data.columns else None
-    crit = float(critical_value(level, np.inf))
-    rows = []
-    for number, study in enumerate(studies):
-        members = np.flatnonzero(numbers == number)
-        own = _mean_weights(fit.marginal, members)
-        estimate = float(own @ fit.yi[members])
-        std_error = float(1 / np.sqrt(np.sum(_solve_ones(fit.sampling, members))))
+    marginal, sampling = _by_study(fit.marginal, codes), _by_study(fit.sampling, codes)
+    critical = float(critical_value(level, np.inf))
+    has_n = "ni" in fit.data.columns
+    n = pd.to_numeric(fit.data["ni"], errors="coerce").to_numpy(float) if has_n else None
+    rows: list[dict[str, Any]] = []
+    for j, label in enumerate(labels):
+        members = np.flatnonzero(codes == j)
+        estimate = _weighted_mean(marginal[j], fit.yi[members])
+        se = float(1 / np.sqrt(np.linalg.solve(sampling[j], np.ones(len(members))).sum()))
+        known = np.array([]) if n is None else n[members][np.isfinite(n[members])]
         rows.append(
             {
-                "study": study,
+                "study": label,
                 "k_effects": len(members),
-                "ni": np.nan
-                if ni is None or np.isnan(ni[members]).all()
-                else np.nanmax(ni[members]),
+                "ni": float(known.max()) if len(known) else float("nan"),
                 "estimate": estimate,
-                "std_error": std_error,
-                "conf_low": estimate - crit * std_error,
-                "conf_high": estimate + crit * std_error,
-                "weight": 100 * float(weights[members].sum()),
+                "std_error": se,
+                "conf_low": estimate - critical * se,
+                "conf_high": estimate + critical * se,
+                "weight": float(weights[members].sum()),
                 "effect_se": float(np.median(np.sqrt(fit.vi[members]))),
             }
         )
@@ -74,21 +72,26 @@ def study_means(x: Any, level: float = 0.95) -> pd.DataFrame:
 
 
 def contribution_weights(fit: Fit) -> FloatArray:
-    """(k,) share of every effect in the mean, 1'M⁻¹/(1'M⁻¹1); sums to 1."""
-    share = np.empty(fit.k)
+    """(k,) 1'M⁻¹/(1'M⁻¹1) in percent: what each effect adds to an overall mean."""
+    sums = np.empty(fit.k)
     for stack in fit.marginal.stacks:
         ones = np.ones((*stack.rows.shape, 1))
-        share[stack.rows] = np.linalg.solve(stack.values, ones)[..., 0]
-    return np.asarray(share / share.sum())
+        sums[stack.rows] = np.linalg.solve(stack.values, ones)[:, :, 0]
+    return np.asarray(100 * sums / sums.sum())
 
 
-def _mean_weights(matrix: BlockDiagonal, members: np.ndarray) -> FloatArray:
-    solved = _solve_ones(matrix, members)
-    return np.asarray(solved / solved.sum())
+def _by_study(matrix: BlockDiagonal, codes: IntArray) -> list[FloatArray]:
+    """The sub-matrix of each study, rows in their order."""
+    joint = matrix.regroup(connected_components([matrix.labels(), codes]))
+    parts: list[FloatArray] = [np.empty((0, 0))] * (int(codes.max()) + 1)
+    for stack in joint.stacks:
+        for rows, values in zip(stack.rows, stack.values, strict=True):
+            for study in np.unique(codes[rows]):
+                inside = np.flatnonzero(codes[rows] == study)
+                parts[int(study)] = values[np.ix_(inside, inside)]
+    return parts
 
 
-def _solve_ones(matrix: BlockDiagonal, members: np.ndarray) -> FloatArray:
-    """Solve A a = 1 for the sub-matrix A of the given rows."""
-    if len(members) == 1:
-        return np.asarray(1 / matrix.diagonal()[members])
-    return np.linalg.solve(matrix.take(members).to_array(), np.ones(len(members)))
+def _weighted_mean(covariance: FloatArray, y: FloatArray) -> float:
+    weights = np.linalg.solve(covariance, np.ones(len(y)))
+    return float(weights @ y / weights.sum())
