@@ -79,9 +79,9 @@ def _page_format(data: pd.DataFrame, taken: float) -> tuple[Style, int]:
 
 
 def _legend(data: pd.DataFrame, plan: Layout, page: int, pages: int) -> tuple[str, ...]:
-    parts = ["Square area is proportional to the study's weight"] if plan.show_weight else []
+    parts = ["Square area ∝ weight"] if plan.show_weight else []
     if plan.show_k:
-        parts.append("k: effects; grey line: a typical single effect of a study with several")
+        parts.append("k: effects; grey line: a typical single effect of the study")
     limits = data[["conf_low", "conf_high", "effect_low", "effect_high"]].astype(float)
     if (limits < plan.axis.low).any(axis=None) or (limits > plan.axis.high).any(axis=None):
         parts.append("arrow: the interval goes on")

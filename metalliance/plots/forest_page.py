@@ -49,8 +49,9 @@ def page_scene(
     """Draw the rows of a page; ``data`` holds those of all pages."""
     pitch = plan.style.pitch
     bottom = plan.head + pitch * len(rows)
-    items = _bands(rows, plan)
+    items = _bands(rows, plan, "study")
     items += _guides(rows, data, plan, bottom, benchmark)
+    items += _bands(rows, plan, "head")
     items += _header(data, plan)
     largest = float(data.loc[data["kind"].eq("study"), "weight"].max())
     grouped = bool(data["kind"].eq("head").any())
@@ -79,14 +80,15 @@ def around(notes: int, footer: str) -> float:
     return BELOW_AXIS + NOTE_PITCH * notes - 3 + (14 if footer else 0)
 
 
-def _bands(rows: pd.DataFrame, plan: Layout) -> list[Item]:
+def _bands(rows: pd.DataFrame, plan: Layout, of: str) -> list[Item]:
+    """Bands behind group heads, or behind every other study."""
     items: list[Item] = []
     height = plan.style.pitch
     study = 0
     for number, kind in enumerate(rows["kind"]):
         study = 0 if kind == "head" else study + (kind == "study")
-        fill = HEAD if kind == "head" else ZEBRA if kind == "study" and study % 2 else ""
-        if fill:
+        if kind == of and (kind == "head" or study % 2):
+            fill = HEAD if kind == "head" else ZEBRA
             y = plan.head + height * number
             wide = plan.right - plan.left
             items.append(Rect(x=plan.left, y=y, width=wide, height=height, fill=fill, role="band"))

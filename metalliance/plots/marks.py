@@ -29,12 +29,12 @@ def interval(
     return items
 
 
-def square(axis: Axis, y: float, value: float, side: float) -> list[Item]:
+def square(axis: Axis, y: float, value: float, side: float, *, fill: str = INK) -> list[Item]:
     """A square whose area stands for a weight; none where the value is off the axis."""
     x = axis.at(value)
     if not axis.left <= x <= axis.right:
         return []
-    return [Rect(x=x - side / 2, y=y - side / 2, width=side, height=side, fill=INK, role="square")]
+    return [Rect(x=x - side / 2, y=y - side / 2, width=side, height=side, fill=fill, role="square")]
 
 
 def diamond(
