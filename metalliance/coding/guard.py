@@ -7,6 +7,7 @@ a reader sets memory aside for it.
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 import zlib
@@ -114,7 +115,7 @@ def sniff_kind(path: Path) -> FileKind:
     return "workbook" if head.startswith(b"PK") else "text"
 
 
-def inspect_workbook(path: Path) -> tuple[dict[str, SheetFacts], bool]:
+def inspect_workbook(path: Path, content: bytes) -> tuple[dict[str, SheetFacts], bool]:
     """Stream every part of a workbook; the facts by sheet name, and if it links to other files.
 
     Raises
@@ -123,7 +124,7 @@ def inspect_workbook(path: Path) -> tuple[dict[str, SheetFacts], bool]:
         With one problem where the file is corrupt, hostile, or no .xlsx.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _inspect(path, archive)
     except CodingError:
         raise

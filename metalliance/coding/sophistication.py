@@ -1,19 +1,29 @@
-"""Methodological sophistication: sixteen items per effect and their index.
+"""Methodological sophistication of an effect: sixteen items by printed anchors, and their index.
 
-Six items (A4, C3, D1–D4) are scored by hand in MODELS. The other ten are derived here from coded
-facts by anchors that the codebook prints, unless an override stands in EFFECTS. A score is 0, 1 or
-2, ``"NR"`` (the fact is not reported) or ``"NA"`` (the item does not apply).
+Ten items follow from coded facts, six are scored by hand per model. NR is kept apart from 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
-__all__ = ["DERIVED", "HAND_SCORED", "ITEMS", "SHORT_FORM", "Score", "derive_items", "index"]
+from metalliance.coding.cells import Code
+from metalliance.coding.derivation import AFTER_TREATMENT, Facts
+from metalliance.coding.records import Linked, Record
 
-Score = int | Literal["NR", "NA"]
-Facts = Mapping[str, object]
+__all__ = [
+    "DERIVED_ITEMS",
+    "HAND_SCORED",
+    "ITEMS",
+    "MAXIMUM",
+    "SHORT_FORM",
+    "Score",
+    "Sophistication",
+    "score_effect",
+]
 
 ITEMS: tuple[str, ...] = (
     *("A1", "A2", "A3", "A4"),
@@ -23,184 +33,272 @@ ITEMS: tuple[str, ...] = (
     *("E1", "E2", "E3"),
 )
 HAND_SCORED: tuple[str, ...] = ("A4", "C3", "D1", "D2", "D3", "D4")
-DERIVED: tuple[str, ...] = tuple(item for item in ITEMS if item not in HAND_SCORED)
+DERIVED_ITEMS: tuple[str, ...] = tuple(item for item in ITEMS if item not in HAND_SCORED)
 SHORT_FORM: tuple[str, ...] = ("A1", "A2", "A3")
-MAXIMUM: dict[str, int] = {item: 1 if item == "D4" else 2 for item in ITEMS}
-DEFINES_COMPONENT, DEFINES_ESTIMAND = "C1", "C3"
+MAXIMUM: Mapping[str, int] = MappingProxyType({i: 1 if i == "D4" else 2 for i in ITEMS})
 LATENT = ("latent intercept", "dynamic-panel ML-SEM/GMM")
-OCCASION_TERMS = ("own deviation", "latent within", "raw in multilevel")
-WHOLE_TREATMENT_TERMS = ("person mean", "latent intercept", "therapist mean")
+OBSERVED = (
+    "person-mean centring",
+    "session mean + person mean",
+    "detrended residuals",
+    "fixed effects/first differences",
+    "between-within hybrid",
+)
 
 
-def derive_items(
-    *,
-    study: Facts,
-    alliance: Facts,
-    outcome: Facts,
-    model: Facts,
-    effect: Facts,
-    component: str,
-) -> dict[str, Score]:
-    """Score all items of one effect.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One item: its points (NaN without), the code in their place, and where they come from."""
 
-    Parameters
+    points: float = math.nan
+    code: Code = ""
+    why: str = ""
+
+    def __str__(self) -> str:
+        if self.code:
+            return "" if self.code == "blank" else self.code
+        return f"{self.points:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sophistication:
+    """All items of one effect and the index over those that apply.
+
+    Attributes
     ----------
-    study, alliance, outcome, model, effect : mapping
-        Coded cells by column name; absent, None and ``"NR"`` are not reported, ``"NA"`` does
-        not apply.
-    component : str
-        The effect's component.
-
-    Returns
-    -------
-    dict
-        Score by item. An override in ``effect`` wins over the derived score.
+    scores : Mapping of str to Score
+        By item, in the order of ``ITEMS``.
+    index : float
+        Σ points / Σ maximum over applicable items without C1 (and without C3 where the lagged
+        outcome defines the estimand), NR as 0; NaN where fewer than half of them are coded.
+    index_nr_missing : float
+        The same with NR items left out of the denominator.
+    short_form : float
+        A1 to A3 only (C1 defines the component), NR as 0; NaN unless all three are coded.
     """
-    scores: dict[str, Score] = {
-        "A1": _precedence(alliance, outcome, effect),
-        "A2": _level(
-            model.get("prior_outcome_control"),
-            {"none": 0, "baseline only": 1, "up to the alliance session": 2, "autoregressive": 2},
-        ),
-        "A3": _level(model.get("reverse_path"), {"none": 0, "own model": 1, "same model": 2}),
-        "B1": _count(_assessments(alliance, model, effect), (2, 4)),
-        "B2": _count(_first(model.get("y_occasions"), outcome.get("n_assessments")), (3, 4)),
-        "C1": _separation(model, alliance, component),
-        "C2": _level(
-            model.get("detrending"),
-            {"none": 0, "time in Y model": 1, "X detrended": 2, "both": 2},
-        ),
-        "E1": _rater(alliance, outcome),
-        "E2": _level(
-            model.get("missing_method"),
-            {"listwise": 0, "LOCF": 0, "FIML/ML": 1, "MI": 1, "with MNAR sensitivity": 2},
-        ),
-        "E3": _level(
-            study.get("preregistered"),
-            {"no": 0, "registered (trial only)": 1, "alliance hypothesis preregistered": 2},
-        ),
-    }
-    for item in HAND_SCORED:
-        scores[item] = _number(model.get(item))
-    for item in DERIVED:
-        if effect.get(item) is not None:
-            scores[item] = _number(effect[item])
-    return {item: scores[item] for item in ITEMS}
+
+    scores: Mapping[str, Score]
+    index: float
+    index_nr_missing: float
+    short_form: float
 
 
-def index(
-    scores: Mapping[str, Score], *, estimand: str = "NA", not_reported_is_zero: bool = True
-) -> float | None:
-    """Sum of scores over the sum of their maxima, between 0 and 1.
+def score_effect(linked: Linked, facts: Facts) -> Sophistication:
+    """Score every item of one effect.
 
-    The item that defines the component (C1) is left out, and C3 where it defines the estimand
-    (``lagged_partial``). Items that do not apply leave the sum; items not reported count 0 or
-    leave it too.
-
-    Returns
-    -------
-    float or None
-        None where no item is left.
-
-    Examples
-    --------
-    >>> index({"A1": 1, "A2": 0, "D4": 1, "E3": "NR"})
-    0.2857142857142857
-    >>> index({"A1": 1, "A2": 0, "D4": 1, "E3": "NR"}, not_reported_is_zero=False)
-    0.4
+    Notes
+    -----
+    Only what the effect's own model does is scored. An item that cannot be decided because a
+    fact is not yet coded is blank; one whose fact is not reported is NR.
     """
-    left_out = {DEFINES_COMPONENT}
-    if estimand == "lagged_partial":
-        left_out.add(DEFINES_ESTIMAND)
-    total = maximum = 0
-    for item, score in scores.items():
-        if item in left_out or score == "NA":
-            continue
-        if score == "NR" and not not_reported_is_zero:
-            continue
-        maximum += MAXIMUM[item]
-        total += score if isinstance(score, int) else 0
-    return total / maximum if maximum else None
+    scores = {item: _score(item, linked, facts) for item in ITEMS}
+    left_out = {"C1"} | ({"C3"} if facts.estimand == "lagged_partial" else set())
+    return Sophistication(
+        scores=MappingProxyType(scores),
+        index=_index(scores, left_out, nr_is_zero=True),
+        index_nr_missing=_index(scores, left_out, nr_is_zero=False),
+        short_form=_short_form(scores),
+    )
 
 
-def _precedence(alliance: Facts, outcome: Facts, effect: Facts) -> Score:
-    """A1: whether alliance comes before the change in outcome that it predicts."""
-    term, lag = effect.get("alliance_term"), effect.get("lag")
-    numeric = _real(lag)
-    if term in OCCASION_TERMS:
-        return "NR" if numeric is None and lag != "post" else (0 if numeric == 0 else 2)
-    if term in WHOLE_TREATMENT_TERMS or numeric == 0:
-        return 0
-    if _text(alliance.get("last_session")) in ("post", "follow-up"):
-        return 0
-    window = outcome.get("outcome_window_starts")
-    if term == "change or slope":
-        return _level(window, {"pre": 0, "alliance session": 0, "next session": 2})
-    return _level(window, {"pre": 1, "alliance session": 2, "next session": 2})
+def _index(scores: Mapping[str, Score], left_out: set[str], *, nr_is_zero: bool) -> float:
+    applicable = [
+        item for item in ITEMS if item not in left_out and scores[item].code not in ("NA", "faulty")
+    ]
+    coded = [item for item in applicable if scores[item].code != "blank"]
+    if 2 * len(coded) < len(applicable):
+        return math.nan
+    counted = [item for item in coded if nr_is_zero or scores[item].code != "NR"]
+    if not counted:
+        return math.nan
+    points = sum(0.0 if scores[item].code == "NR" else scores[item].points for item in counted)
+    return points / sum(MAXIMUM[item] for item in counted)
 
 
-def _assessments(alliance: Facts, model: Facts, effect: Facts) -> object:
-    if effect.get("alliance_term") == "single score":
-        return _first(alliance.get("n_assessments"), 1)
-    return _first(alliance.get("n_assessments"), model.get("sessions"))
+def _short_form(scores: Mapping[str, Score]) -> float:
+    found = [scores[item] for item in SHORT_FORM]
+    if any(score.code not in ("", "NR") for score in found):
+        return math.nan
+    return sum(0.0 if score.code == "NR" else score.points for score in found) / 6
 
 
-def _separation(model: Facts, alliance: Facts, component: str) -> Score:
-    """C1: whether differences between patients and changes within one are separated."""
-    if component in ("total", "blended", "between_change"):
-        return 0
-    disaggregation = model.get("disaggregation")
-    if disaggregation in LATENT:
-        return 2
-    if component == "between_observed" and disaggregation in (None, "none", "aggregation only"):
-        sessions = _real(_first(alliance.get("n_assessments"), model.get("sessions")))
-        return "NR" if sessions is None else int(sessions >= 4)
-    if disaggregation in (None, "NR"):
-        return "NR"
-    return 0 if disaggregation == "none" else 1
+def _score(item: str, linked: Linked, facts: Facts) -> Score:
+    if item in HAND_SCORED:
+        return _hand_score(item, linked.model)
+    override = linked.effect.coded(item)
+    if override.code != "blank":
+        return _from_record(linked.effect, item, "override")
+    if linked.flat:
+        return Score(code="blank", why="no facts in a single table")
+    return RULES[item](linked, facts)
 
 
-def _rater(alliance: Facts, outcome: Facts) -> Score:
-    """E1: whether someone else judges the outcome, and blind; in doubt the lower score."""
-    first, second = _text(alliance.get("rater")), _text(outcome.get("rater"))
-    if "NR" in (first, second) or not (first and second):
-        return "NR"
-    blind = outcome.get("blind") == "yes"
-    if first == second:
-        return 2 if first == "observer" and blind else 0
-    return 2 if blind else 1
+def _hand_score(item: str, model: Record | None) -> Score:
+    return _from_record(model, item, "scored by hand")
 
 
-def _level(value: object, anchors: Mapping[str, int]) -> Score:
-    if value == "NA":
-        return "NA"
-    return anchors.get(str(value), "NR")
+def _from_record(record: Record | None, item: str, why: str) -> Score:
+    if record is None:
+        return Score(code="blank")
+    coded = record.coded(item)
+    if isinstance(coded.value, str):
+        return Score(points=float(coded.value), why=why)
+    return Score(code=coded.code or "blank", why=why)
 
 
-def _count(value: object, thresholds: tuple[float, float]) -> Score:
-    if value == "NA":
-        return "NA"
-    number = _real(value)
-    return "NR" if number is None else sum(number >= threshold for threshold in thresholds)
+def _by_level(
+    record: Record | None, field: str, points: Mapping[str, int], na: int | None = None
+) -> Score:
+    if record is None:
+        return Score(code="blank")
+    level = record.text(field)
+    if level in points:
+        return Score(points=float(points[level]), why=f"{field}: {level}")
+    code = record.code(field)
+    if code == "NA" and na is not None:
+        return Score(points=float(na), why=f"{field}: NA")
+    return Score(code=code or "blank", why=field)
 
 
-def _number(value: object) -> Score:
-    if value == "NA":
-        return "NA"
-    number = _real(value)
-    return "NR" if number is None else int(number)
+def temporal_precedence(linked: Linked, facts: Facts) -> Score:
+    """A1. 0 at, after or averaged over; 1 before the end of the window; 2 before all change."""
+    if facts.alliance_term in ("person mean", "latent intercept", "therapist mean"):
+        return Score(points=0.0, why="averaged over the sessions of the outcome")
+    alliance, outcome = linked.alliance, linked.outcome
+    if alliance is not None and alliance.text("first_session") in AFTER_TREATMENT:
+        return Score(points=0.0, why="alliance after treatment")
+    if facts.component == "between_observed" and _whole_treatment(linked, facts):
+        return Score(points=0.0, why="averaged over treatment")
+    if facts.lag == 0:
+        return Score(points=0.0, why="same session")
+    if facts.lag >= 1:
+        return Score(points=2.0, why=f"lag {facts.lag_text}")
+    if facts.component == "within":
+        return Score(code="NR" if facts.lag_text == "NR" else "blank", why="lag")
+    window = {"pre": 1, "alliance session": 2, "next session": 2}
+    return _by_level(outcome, "outcome_window_starts", window)
 
 
-def _real(value: object) -> float | None:
-    try:
-        return None if value is None else float(str(value))
-    except ValueError:
-        return None
+def _whole_treatment(linked: Linked, facts: Facts) -> bool:
+    last = linked.alliance.number("last_session") if linked.alliance is not None else None
+    word = linked.alliance.text("last_session") if linked.alliance is not None else ""
+    sessions = linked.effect.number("sessions_mean")
+    if sessions is None and linked.model is not None:
+        sessions = linked.model.number("sessions")
+    ends = last is not None and sessions is not None and last >= sessions
+    return ends or word in AFTER_TREATMENT or facts.shared > 0
 
 
-def _first(*values: object) -> object:
-    return next((value for value in values if value not in (None, "NR")), None)
+def prior_symptoms(linked: Linked, _: Facts) -> Score:
+    """A2. 0 none; 1 pre-treatment level; 2 up to the alliance session, or autoregressive."""
+    levels = {"none": 0, "baseline only": 1, "up to the alliance session": 2, "autoregressive": 2}
+    found = _by_level(linked.model, "prior_outcome_control", levels)
+    if linked.model is not None and linked.model.text("lagged_outcome") == "yes":
+        return Score(points=2.0, why="lagged outcome in the model")
+    form = linked.outcome.text("outcome_form") if linked.outcome is not None else ""
+    if form in ("post adjusted for baseline", "residual change") and not found.points >= 1:
+        return Score(points=1.0, why=f"outcome_form: {form}")
+    return found
 
 
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+def reverse_causation(linked: Linked, _: Facts) -> Score:
+    """A3. 0 not modelled; 1 estimated separately; 2 both paths in one model."""
+    return _by_level(
+        linked.model, "reverse_path", {"none": 0, "own model": 1, "same model": 2}, na=0
+    )
+
+
+def repeated_alliance(linked: Linked, facts: Facts) -> Score:
+    """B1. 0 one assessment; 1 two or three; 2 four or more."""
+    return _by_count(facts.k_x, 2, linked.alliance, "n_assessments")
+
+
+def repeated_outcome(linked: Linked, facts: Facts) -> Score:
+    """B2. 0 one or two occasions; 1 three; 2 four or more."""
+    model = linked.model
+    occasions = model.number("y_occasions") if model is not None else None
+    if occasions is not None:
+        return _by_count(occasions, 3, model, "y_occasions")
+    if math.isnan(facts.k_y) and model is not None and model.code("y_occasions") == "NR":
+        return Score(code="NR", why="y_occasions")
+    return _by_count(facts.k_y, 3, linked.outcome, "n_assessments")
+
+
+def _by_count(count: float, enough: int, record: Record | None, field: str) -> Score:
+    if not math.isnan(count):
+        points = 2.0 if count >= 4 else 1.0 if count >= enough else 0.0
+        return Score(points=points, why=f"{count:g} occasions")
+    code = record.code(field) if record is not None else "blank"
+    return Score(code="NR" if code == "NR" else "blank", why=field)
+
+
+def trait_state_separated(linked: Linked, facts: Facts) -> Score:
+    """C1. 0 not separated; 1 observed means, or a mean of at least four; 2 latent or bias-free."""
+    component = facts.component
+    if not component:
+        return Score(code="blank", why="component")
+    if component == "between_latent" or facts.alliance_term == "latent within":
+        return Score(points=2.0, why=component)
+    method = linked.model.text("disaggregation") if linked.model is not None else ""
+    if component in ("within", "between_observed", "contextual"):
+        if method in LATENT:
+            return Score(points=2.0, why=f"disaggregation: {method}")
+        separated = method in OBSERVED or facts.alliance_term in ("own deviation", "person mean")
+        if separated or facts.alliance_term == "raw in multilevel":
+            return Score(points=1.0, why="observed person means")
+        if component == "between_observed" and facts.k_x >= 4:
+            return Score(points=1.0, why=f"mean of {facts.k_x:g}")
+        if component == "between_observed" and math.isnan(facts.k_x):
+            return repeated_alliance(linked, facts)
+    return Score(points=0.0, why=component)
+
+
+def trend(linked: Linked, _: Facts) -> Score:
+    """C2. 0 no handling; 1 time in the outcome model; 2 explicit detrending."""
+    if linked.model is not None and linked.model.text("disaggregation") == "detrended residuals":
+        return Score(points=2.0, why="disaggregation: detrended residuals")
+    levels = {"none": 0, "time in Y model": 1, "X detrended": 2, "both": 2}
+    return _by_level(linked.model, "detrending", levels, na=0)
+
+
+def independent_rater(linked: Linked, _: Facts) -> Score:
+    """E1. 0 same rater; 1 another person, not blind; 2 independent assessor, blind."""
+    alliance, outcome = linked.alliance, linked.outcome
+    if alliance is None or outcome is None:
+        return Score(code="blank")
+    raters = (alliance.text("rater"), outcome.text("rater"))
+    if not all(raters):
+        codes = {alliance.code("rater"), outcome.code("rater")}
+        return Score(code="blank" if "blank" in codes else "NR", why="rater")
+    blind = outcome.text("blind") == "yes"
+    if blind and raters[1] in ("observer", "other"):
+        return Score(points=2.0, why="independent and blind")
+    if raters[0] == raters[1]:
+        return Score(points=0.0, why=f"{raters[0]} rated both")
+    return Score(points=1.0, why=f"{raters[1]}, not {raters[0]}")
+
+
+def missing_data(linked: Linked, _: Facts) -> Score:
+    """E2. 0 completers, listwise, LOCF; 1 FIML, ML, MI; 2 with an MNAR sensitivity analysis."""
+    levels = {"listwise": 0, "LOCF": 0, "FIML/ML": 1, "MI": 1, "with MNAR sensitivity": 2}
+    return _by_level(linked.model, "missing_method", levels, na=0)
+
+
+def registered(linked: Linked, _: Facts) -> Score:
+    """E3. 0 none; 1 the trial; 2 the alliance hypothesis and analysis."""
+    levels = {"no": 0, "registered (trial only)": 1, "alliance hypothesis preregistered": 2}
+    return _by_level(linked.study, "preregistered", levels, na=0)
+
+
+RULES: dict[str, Callable[[Linked, Facts], Score]] = {
+    "A1": temporal_precedence,
+    "A2": prior_symptoms,
+    "A3": reverse_causation,
+    "B1": repeated_alliance,
+    "B2": repeated_outcome,
+    "C1": trait_state_separated,
+    "C2": trend,
+    "E1": independent_rater,
+    "E2": missing_data,
+    "E3": registered,
+}

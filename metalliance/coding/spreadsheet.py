@@ -21,7 +21,7 @@ from metalliance.coding.guard import (
 )
 from metalliance.errors import CodingError, Problem
 
-__all__ = ["Grid", "Source", "note", "open_source"]
+__all__ = ["Grid", "Source", "filled_rows", "note", "open_source"]
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 
@@ -68,7 +68,7 @@ class Source:
     def _open_book(self) -> None:
         from python_calamine import CalamineError, load_workbook
 
-        self._facts, linked = inspect_workbook(self.path)
+        self._facts, linked = inspect_workbook(self.path, self.content)
         if linked:
             what = "links to other files; the values saved here are used"
             self.problems = (note(self.path.name, "", what, "", "external-links"),)

@@ -1,0 +1,241 @@
+"""A grid of raw cells becomes records: find the header, match the columns, read every cell."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from metalliance.coding.cells import Coded, ErrorValue, Raw, Uncached, a1, is_blank, parse_cell, shown
+from metalliance.coding.codebook import Field, SheetDefinition, closest, normalise_header
+from metalliance.coding.records import Findings, Record
+from metalliance.coding.spreadsheet import Grid, note
+from metalliance.errors import Problem
+
+__all__ = ["Header", "find_header", "read_records", "recognised"]
+
+HEADER_WITHIN = 20
+TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """Which column holds which field.
+
+    ``fields`` and ``extra`` map names to zero-based columns; ``row`` is zero-based, −1 without a
+    header.
+    """
+
+    row: int
+    fields: Mapping[str, int]
+    extra: Mapping[str, int]
+
+
+def recognised(grid: Grid, definition: SheetDefinition, row: int) -> int:
+    """How many cells of a row name a field."""
+    names = {field.name for cell in grid.rows[row] if (field := definition.find(shown(cell)))}
+    return len(names)
+
+
+def find_header(
+    grid: Grid,
+    definition: SheetDefinition,
+    findings: Findings,
+    *,
+    flat: bool = False,
+    mapping: Mapping[str, str] | None = None,
+) -> Header:
+    """Match the columns of the first row that looks like a header."""
+    renamed = {normalise_header(key): value for key, value in (mapping or {}).items()}
+    row = _header_row(grid, definition, renamed)
+    fields: dict[str, int] = {}
+    extra: dict[str, int] = {}
+    if row < 0:
+        return Header(row=-1, fields=fields, extra=extra)
+    unknown = []
+    for column, raw in enumerate(grid.rows[row]):
+        if is_blank(raw):
+            continue
+        title = shown(raw).strip()
+        field = definition.find(renamed.get(normalise_header(title), title))
+        if field is None:
+            unknown.append((column, title))
+        elif field.name in fields:
+            first = grid.at(row, fields[field.name])
+            findings.problems.append(
+                _twice(grid, row, column, title, shown(first), fields[field.name], field.name)
+            )
+        else:
+            fields[field.name] = column
+    for column, title in unknown:
+        _place_unknown(grid, row, column, title, definition, findings, fields, extra, flat)
+    return Header(row=row, fields=fields, extra=extra)
+
+
+def _header_row(grid: Grid, definition: SheetDefinition, renamed: Mapping[str, str]) -> int:
+    wanted = sum(field.required for field in definition.fields)
+    for row in range(min(HEADER_WITHIN, len(grid.rows))):
+        mapped = sum(normalise_header(shown(cell)) in renamed for cell in grid.rows[row])
+        if recognised(grid, definition, row) + mapped >= min(2, max(wanted, 1)):
+            return row
+    return -1
+
+
+def _twice(
+    grid: Grid, row: int, column: int, title: str, first: str, at: int, name: str
+) -> Problem:
+    return Problem(
+        sheet=grid.sheet,
+        cell=a1(row, column),
+        value=title,
+        what=f"columns {a1(row, at)} ({first!r}) and {a1(row, column)} ({title!r}) both mean {name}",
+        mend="keep one of them, or rename the other",
+        severity="error",
+        code="duplicate-column",
+    )
+
+
+def _place_unknown(
+    grid: Grid,
+    row: int,
+    column: int,
+    title: str,
+    definition: SheetDefinition,
+    findings: Findings,
+    fields: dict[str, int],
+    extra: dict[str, int],
+    flat: bool,
+) -> None:
+    wanted = normalise_header(title)
+    for field in definition.fields:
+        if field.name not in fields and wanted in map(normalise_header, field.fallback):
+            fields[field.name] = column
+            return
+    own = re.fullmatch(r"mod\s*:\s*(.+)", title, re.IGNORECASE)
+    if own or flat:
+        name = _moderator_name(own.group(1) if own else title)
+        if name in extra:
+            first = shown(grid.at(row, extra[name]))
+            findings.problems.append(_twice(grid, row, column, title, first, extra[name], name))
+        else:
+            extra[name] = column
+        return
+    near = closest(title, definition.names)
+    mend = f"did you mean {near}? " if near else ""
+    findings.problems.append(
+        note(
+            grid.sheet,
+            a1(row, column),
+            "is no column of this sheet and is not read",
+            f"{mend}The team's own variables are columns mod:name in STUDIES",
+            "unknown-column",
+            title[:80],
+        )
+    )
+
+
+def _moderator_name(title: str) -> str:
+    title = title.strip()
+    if title.isidentifier():
+        return title
+    name = re.sub(r"\W+", "_", normalise_header(title)).strip("_")
+    return f"mod_{name}" if not name or name[0].isdigit() else name
+
+
+def read_records(
+    grid: Grid, definition: SheetDefinition, header: Header, findings: Findings
+) -> tuple[Record, ...]:
+    """Every row below the header that holds more than the template's own formulas."""
+    imported = {
+        name: column
+        for name, column in header.fields.items()
+        if definition[name].type != "formula"
+    }
+    columns = {**imported, **{f"+{name}": column for name, column in header.extra.items()}}
+    records = []
+    for row in range(header.row + 1, len(grid.rows)):
+        if all(is_blank(grid.at(row, column)) for column in columns.values()):
+            continue
+        records.append(_read_row(grid, definition, imported, header.extra, row, findings))
+    _note_merged(grid, header, set(columns.values()), findings)
+    return tuple(records)
+
+
+def _read_row(
+    grid: Grid,
+    definition: SheetDefinition,
+    fields: Mapping[str, int],
+    extra: Mapping[str, int],
+    row: int,
+    findings: Findings,
+) -> Record:
+    faults = []
+    cells: dict[str, Coded] = {}
+    for name, column in fields.items():
+        coded, fault = parse_cell(grid.at(row, column), definition[name], a1(row, column))
+        cells[name] = coded
+        if fault is not None:
+            faults.append((name, fault))
+    own: dict[str, Coded] = {}
+    for name, column in extra.items():
+        raw = grid.at(row, column)
+        own[name], fault = parse_cell(raw, _extra_field(name), a1(row, column))
+        if isinstance(raw, int | float) and not isinstance(raw, bool):
+            own[name] = Coded(value=float(raw), code="", text=shown(raw), cell=a1(row, column))
+        if fault is not None:
+            cells[f"mod:{name}"] = own[name]
+            faults.append((f"mod:{name}", fault))
+    record = Record(sheet=grid.sheet, row=row + 1, cells=cells, extra=own)
+    for name, fault in faults:
+        findings.add("error", record, name, fault.what, fault.mend, fault.code)
+    for name in fields:
+        _note_dates(record, name, grid.at(row, fields[name]), definition[name], findings)
+    return record
+
+
+def _extra_field(name: str) -> Field:
+    return Field(name=name, type="text", help="")
+
+
+def _note_dates(
+    record: Record, name: str, raw: Raw, field: Field, findings: Findings
+) -> None:
+    if field.type == TEXT and isinstance(raw, datetime.date):
+        what = "is a date: spreadsheets turn an entry like 3-9 into one"
+        mend = "format the cell as text and type it again"
+        findings.add("note", record, name, what, mend, "date")
+
+
+def _note_merged(grid: Grid, header: Header, columns: set[int], findings: Findings) -> None:
+    for top, left, bottom, right in grid.merged:
+        inside = any(left <= column <= right for column in columns)
+        if inside and bottom > header.row and top < len(grid.rows):
+            place = f"{a1(top, left)}:{a1(bottom, right)}"
+            what = f"cells {place} are merged: only the first holds the value"
+            mend = "unmerge them and type the value in every row it is meant for"
+            findings.problems.append(note(grid.sheet, a1(top, left), what, mend, "merged"))
+
+
+def missing_columns(
+    grid: Grid, definition: SheetDefinition, header: Header, findings: Findings
+) -> tuple[str, ...]:
+    """Required columns that the sheet does not have: one problem for all of them."""
+    absent = tuple(f.name for f in definition.fields if f.required and f.name not in header.fields)
+    if absent:
+        titles = [shown(cell) for cell in grid.rows[header.row]] if header.row >= 0 else []
+        seen = ", ".join(title for title in titles if title.strip())[:200]
+        findings.problems.append(
+            Problem(
+                sheet=grid.sheet,
+                cell=a1(max(header.row, 0), 0),
+                value="",
+                what=f"has no column {', '.join(absent)}" + (f"; it has: {seen}" if seen else ""),
+                mend="name the column as in the template",
+                severity="error",
+                code="missing-column",
+            )
+        )
+    return absent
+
+
