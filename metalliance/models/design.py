@@ -16,7 +16,7 @@ from metalliance.models.rows import describe_rows, require_columns
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.linalg import dependent_columns
 
-__all__ = ["Design", "build_design"]
+__all__ = ["Design", "build_design", "check_rank"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,11 +101,11 @@ def build_design(mods: str, frame: pd.DataFrame) -> tuple[Design, FloatArray]:
     if _is_plain(parsed, prepared):
         X = _plain_matrix(prepared, parsed)
         terms, spec = _plain_terms(parsed), None
-        slices = {term: (j,) for j, term in enumerate(terms)}
+        slices: dict[str, tuple[int, ...]] = {term: (j,) for j, term in enumerate(terms)}
     else:
         X, terms, slices, spec = _formulaic_matrix(parsed, prepared)
     _check_finite(X, terms, frame)
-    _check_rank(X, terms)
+    check_rank(X, terms)
     return Design(parsed=parsed, terms=terms, slices=slices, levels=levels, _spec=spec), X
 
 
@@ -231,7 +231,8 @@ def _check_finite(X: FloatArray, terms: tuple[str, ...], frame: pd.DataFrame) ->
         )
 
 
-def _check_rank(X: FloatArray, terms: tuple[str, ...]) -> None:
+def check_rank(X: FloatArray, terms: tuple[str, ...]) -> None:
+    """Refuse a design that cannot be estimated, naming the columns to blame."""
     if not terms:
         raise SpecificationError("the formula leaves no coefficient; write '~ 1' for a mean alone")
     if len(X) <= len(terms):

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from metalliance.effectsize.table import EffectTable
 from metalliance.errors import DependenceWarning, SpecificationError
-from metalliance.models.design import Design, build_design
+from metalliance.models.design import Design, build_design, check_rank
 from metalliance.models.inputs import Inputs, is_diagonal, read_inputs
-from metalliance.models.random import RandomTerm, parse_random
+from metalliance.models.random import RandomTerm, parse_random, select_rows
 from metalliance.models.result import Component, Fit
+from metalliance.models.specification import (
+    check_method,
+    describe_call,
+    fixed_sigma2,
+    fixed_tau2,
+    refuse_later_scope,
+)
 from metalliance.numerics.blocks import BlockDiagonal, FloatArray
 from metalliance.numerics.likelihood import (
     BlockProblem,
@@ -27,16 +36,14 @@ from metalliance.numerics.likelihood import (
 )
 from metalliance.numerics.maximise import maximise, starting_values
 from metalliance.numerics.optimize import Convergence
-from metalliance.numerics.tau2 import ESTIMATORS, TAU2_METHODS, Tau2
+from metalliance.numerics.tau2 import ESTIMATORS, Tau2
 from metalliance.numerics.univariate import (
     log_likelihoods,
     typical_variance,
     weighted_least_squares,
 )
 
-__all__ = ["fit"]
-
-_NOT_YET = ("HE", "HS", "HSk", "SJ", "EB", "PMM", "GENQ")
+__all__ = ["Fit", "fit", "refit"]
 
 
 def fit(
@@ -104,19 +111,52 @@ def fit(
     >>> round(fit(frame).tau2, 6)
     0.143333
     """
-    _refuse_later_scope(structure=structure, weights=weights, scale=scale, rho=rho)
-    _check_method(method, random)
+    refuse_later_scope(structure=structure, weights=weights, scale=scale, rho=rho)
+    check_method(method, random)
     inputs = read_inputs(effects, V, yi, vi)
     design, X = build_design(mods, inputs.frame)
-    call = _call(mods, random, V, method, yi, vi, tau2, sigma2)
+    call = describe_call(mods, random, V, method, yi, vi, tau2, sigma2)
     if random is None:
         _check_univariate(inputs, sigma2)
-        return _fit_univariate(inputs, design, X, method, _fixed_tau2(tau2, method), call)
+        return _fit_univariate(inputs, design, X, method, fixed_tau2(tau2, method), call)
     if tau2 is not None:
         raise SpecificationError("tau2= fixes a univariate model; with random= fix sigma2=")
     terms = parse_random(random, inputs.frame)
-    fixed = _fixed_sigma2(sigma2, terms)
+    fixed = fixed_sigma2(sigma2, terms)
+    inputs = _with_clusters(inputs, terms)
     return _fit_multilevel(inputs, design, X, method, terms, fixed, call)
+
+
+def refit(fitted: Fit, keep: NDArray[np.bool_]) -> Fit:
+    """The same model for the rows where ``keep`` (k,) holds, columns of X unchanged.
+
+    Raises
+    ------
+    SpecificationError
+        If a coefficient or a variance can no longer be estimated.
+    """
+    X = fitted.X[keep]
+    check_rank(X, fitted.terms)
+    clusters = fitted.clusters
+    if clusters is not None:
+        clusters = pd.factorize(clusters[keep])[0].astype(np.intp)
+    inputs = Inputs(
+        frame=fitted.data.loc[keep],
+        yi=fitted.yi[keep],
+        sampling=fitted.sampling.select(keep),
+        clusters=clusters,
+        cluster_name=fitted.cluster_name,
+    )
+    call = dict(fitted.call)
+    fixed = [part.estimate if part.fixed else np.nan for part in fitted.components]
+    if fitted.univariate:
+        known = fixed[0] if fitted.components[0].fixed and fitted.method != "EE" else None
+        return _fit_univariate(inputs, fitted.design, X, fitted.method, known, call)
+    terms = select_rows(fitted.random, keep)
+    near = np.maximum(fitted.sigma2, 0.01 * fitted.typical_v)
+    return _fit_multilevel(
+        inputs, fitted.design, X, fitted.method, terms, np.array(fixed), call, near
+    )
 
 
 def _fit_univariate(
@@ -157,7 +197,7 @@ def _fit_univariate(
         sampling=BlockDiagonal.from_diagonal(v, rows),
         marginal=BlockDiagonal.from_diagonal(v + tau2.value, rows),
         clusters=inputs.clusters,
-        cluster_name="study or sample" if inputs.clusters is not None else "",
+        cluster_name=inputs.cluster_name,
         q=alone.rss,
         typical_v=typical_variance(alone),
         log_lik_ml=ml,
@@ -174,15 +214,16 @@ def _fit_multilevel(
     terms: tuple[RandomTerm, ...],
     fixed: FloatArray,
     call: dict[str, Any],
+    near: FloatArray | None = None,
 ) -> Fit:
     restricted = method == "REML"
     groupings = [term.codes for term in terms]
     V = inputs.sampling.regroup(model_blocks(inputs.sampling, groupings))
     problem = block_problem(inputs.yi, X, V, [grouping_kernel(V, codes) for codes in groupings])
     _check_separable(problem, terms, fixed, restricted)
-    best = maximise(problem, restricted, fixed)
+    starts = None if near is None else (near, starting_values(problem)[0])
+    best = maximise(problem, restricted, fixed, starts)
     alone = evaluate(problem, np.zeros(len(terms)), restricted)
-    clusters, name = _default_clusters(inputs, terms)
     return Fit(
         call=call,
         design=design,
@@ -202,8 +243,8 @@ def _fit_multilevel(
         ),
         sampling=V,
         marginal=marginal(problem, best.theta),
-        clusters=clusters,
-        cluster_name=name,
+        clusters=inputs.clusters,
+        cluster_name=inputs.cluster_name,
         q=alone.rss,
         typical_v=(len(X) - X.shape[1]) / alone.trace_p,
         log_lik_ml=best.at.ml,
@@ -212,35 +253,12 @@ def _fit_multilevel(
     )
 
 
-def _default_clusters(inputs: Inputs, terms: tuple[RandomTerm, ...]) -> tuple[Any, str]:
-    """Linked studies and samples of an EffectTable; else the outermost factor, if there is one."""
-    if inputs.clusters is not None:
-        return inputs.clusters, "study or sample"
+def _with_clusters(inputs: Inputs, terms: tuple[RandomTerm, ...]) -> Inputs:
+    """Clusters of a DataFrame: its outermost factor, unless there are several."""
     outer = [term for term in terms if term.outermost]
-    return (outer[0].codes, outer[0].name) if len(outer) == 1 else (None, "")
-
-
-def _refuse_later_scope(**arguments: Any) -> None:
-    for name, value in arguments.items():
-        if value is not None:
-            raise SpecificationError(
-                f"{name}= is not fitted by this version; it fits univariate models "
-                f"({', '.join(TAU2_METHODS)}) and nested random intercepts (ML, REML)"
-            )
-
-
-def _check_method(method: str, random: Any) -> None:
-    if method in _NOT_YET:
-        raise SpecificationError(
-            f"method {method} is not fitted by this version; it fits {', '.join(TAU2_METHODS)}"
-        )
-    if method not in TAU2_METHODS:
-        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(TAU2_METHODS)}")
-    if random is not None and method not in ("ML", "REML"):
-        raise SpecificationError(
-            f"random= is fitted by ML or REML, not by {method}; choose one of them, "
-            "or leave random= out"
-        )
+    if inputs.clusters is not None or len(outer) != 1:
+        return inputs
+    return replace(inputs, clusters=outer[0].codes, cluster_name=outer[0].name)
 
 
 def _check_univariate(inputs: Inputs, sigma2: Any) -> None:
@@ -268,31 +286,6 @@ def _check_univariate(inputs: Inputs, sigma2: Any) -> None:
         )
 
 
-def _fixed_tau2(tau2: float | None, method: str) -> float | None:
-    if tau2 is None:
-        return None
-    if method == "EE":
-        raise SpecificationError("method EE sets tau2 to zero; leave tau2= out, or use REML")
-    if not (np.isscalar(tau2) and np.isfinite(tau2) and tau2 >= 0):
-        raise SpecificationError(f"tau2= must be a number of at least zero, not {tau2!r}")
-    return float(tau2)
-
-
-def _fixed_sigma2(sigma2: Any, terms: tuple[RandomTerm, ...]) -> FloatArray:
-    if sigma2 is None:
-        return np.full(len(terms), np.nan)
-    given = [sigma2] if np.isscalar(sigma2) else list(sigma2)
-    names = ", ".join(term.name for term in terms)
-    if len(given) != len(terms):
-        raise SpecificationError(
-            f"sigma2= has {len(given)} values for {len(terms)} random terms ({names})"
-        )
-    values = np.array([np.nan if value is None else value for value in given], dtype=np.float64)
-    if np.any(values < 0) or np.any(np.isinf(values)):
-        raise SpecificationError(f"sigma2= must be finite and at least zero, not {sigma2!r}")
-    return values
-
-
 def _check_separable(
     problem: BlockProblem, terms: tuple[RandomTerm, ...], fixed: FloatArray, restricted: bool
 ) -> None:
@@ -305,34 +298,3 @@ def _check_separable(
             f"the variance of {shown} cannot be told apart from the other random terms or from "
             "the moderators; leave a term out of random= or a moderator out of mods="
         )
-
-
-def _call(
-    mods: str,
-    random: str | Sequence[str] | None,
-    V: Any,
-    method: str,
-    yi: str,
-    vi: str,
-    tau2: float | None,
-    sigma2: float | Sequence[float | None] | None,
-) -> dict[str, Any]:
-    """The specification, ready for JSON."""
-    note = getattr(V, "description", None)
-    if V is None:
-        covariance = f"diag({vi})"
-    else:
-        covariance = str(note) if isinstance(note, str) else "given"
-    fixed: Any = sigma2
-    if sigma2 is not None and not np.isscalar(sigma2):
-        fixed = [None if value is None else float(value) for value in sigma2]
-    return {
-        "mods": mods.strip(),
-        "random": random if random is None or isinstance(random, str) else list(random),
-        "V": covariance,
-        "method": method,
-        "yi": yi,
-        "vi": vi,
-        "tau2": None if tau2 is None else float(tau2),
-        "sigma2": float(fixed) if np.isscalar(fixed) else fixed,
-    }

@@ -225,9 +225,7 @@ class _Parser:
         value = level.text.strip("\"'")
         shown = f'C({name}, ref="{value}")'
         end = self.tokens[self.at].end if self.at < len(self.tokens) else level.end
-        self.found.append(
-            (function.start, end, Reference(name=shown, column=name, level=value))
-        )
+        self.found.append((function.start, end, Reference(name=shown, column=name, level=value)))
 
     def arguments(self, function: str) -> None:
         while self.next_is(","):

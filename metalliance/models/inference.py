@@ -144,7 +144,8 @@ def _vcov_type(fit: Fit, vcov: str) -> str:
         return "knha" if fit.univariate else "CR2"
     if vcov in ("knha", "adhoc") and not fit.univariate:
         raise SpecificationError(
-            f"vcov={vcov!r} holds for independent effects only; with random= choose 'CR2' or 'model'"
+            f"vcov={vcov!r} holds for independent effects only; with random= choose 'CR2' "
+            "or 'model'"
         )
     return vcov
 
@@ -156,9 +157,7 @@ def _test(kind: str, test: str | None) -> str:
     if test not in get_args(Test):
         raise ValueError(f"unknown test {test!r}; choose one of {', '.join(get_args(Test))}")
     if test not in allowed:
-        raise SpecificationError(
-            f"vcov={kind!r} has no test {test!r}; it has {', '.join(allowed)}"
-        )
+        raise SpecificationError(f"vcov={kind!r} has no test {test!r}; it has {', '.join(allowed)}")
     return test
 
 

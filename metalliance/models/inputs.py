@@ -31,12 +31,15 @@ class Inputs:
     sampling : BlockDiagonal
     clusters : (k,) int or None
         Connected components of study and sample, where the rows came as an EffectTable.
+    cluster_name : str
+        How messages call them.
     """
 
     frame: pd.DataFrame
     yi: FloatArray
     sampling: BlockDiagonal
     clusters: IntArray | None
+    cluster_name: str = ""
 
 
 def read_inputs(effects: EffectTable | pd.DataFrame, V: Any, yi: str, vi: str) -> Inputs:
@@ -56,7 +59,13 @@ def read_inputs(effects: EffectTable | pd.DataFrame, V: Any, yi: str, vi: str) -
         raise SpecificationError("there are no effects to fit")
     y = numeric_column(frame, yi, "yi=")
     sampling = _sampling_covariance(frame, V, vi)
-    return Inputs(frame=frame, yi=y, sampling=sampling, clusters=clusters)
+    return Inputs(
+        frame=frame,
+        yi=y,
+        sampling=sampling,
+        clusters=clusters,
+        cluster_name="" if clusters is None else "study or sample",
+    )
 
 
 def is_diagonal(V: BlockDiagonal) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from metalliance.errors import SpecificationError
 from metalliance.models.rows import describe_rows, require_columns
 from metalliance.numerics.blocks import IntArray
 
-__all__ = ["RandomTerm", "parse_random"]
+__all__ = ["RandomTerm", "parse_random", "select_rows"]
 
 _NAME = r"(?:[^\W\d]\w*|`[^`]+`)"
 _TERM = re.compile(rf"^\s*~\s*(?P<inner>[^|]+?)\s*\|\s*(?P<path>{_NAME}(?:\s*/\s*{_NAME})*)\s*$")
@@ -63,6 +64,18 @@ def parse_random(random: str | Sequence[str], frame: pd.DataFrame) -> tuple[Rand
     return tuple(terms)
 
 
+def select_rows(
+    terms: Sequence[RandomTerm], keep: np.ndarray[Any, np.dtype[np.bool_]]
+) -> tuple[RandomTerm, ...]:
+    """The same terms for the rows where ``keep`` holds."""
+    selected = []
+    for term in terms:
+        codes = pd.factorize(term.codes[keep])[0].astype(np.intp)
+        selected.append(replace(term, codes=codes, levels=int(codes.max()) + 1))
+    _check_levels(selected, int(keep.sum()))
+    return tuple(selected)
+
+
 def _nested_terms(formula: str, frame: pd.DataFrame) -> list[RandomTerm]:
     match = _TERM.match(formula) if isinstance(formula, str) else None
     if match is None:
@@ -83,7 +96,8 @@ def _nested_terms(formula: str, frame: pd.DataFrame) -> list[RandomTerm]:
         missing = column.isna().to_numpy()
         if missing.any():
             raise SpecificationError(
-                f"{factor!r} is missing in {describe_rows(frame, missing)}, but random= groups by it"
+                f"{factor!r} is missing in {describe_rows(frame, missing)}, "
+                "but random= groups by it"
             )
         inner = pd.factorize(column)[0].astype(np.intp)
         codes = pd.factorize(codes * (inner.max() + 1) + inner)[0].astype(np.intp)

@@ -100,7 +100,7 @@ def _contrasts(fit: Fit, terms: str | Sequence[str] | None, L: Any) -> tuple[Flo
         return contrasts, "L"
     if terms is None:
         contrasts = moderator_contrasts(fit)
-        chosen = [name for name, used in zip(fit.terms, contrasts.any(axis=0), strict=True) if used]
+        chosen = [name for j, name in enumerate(fit.terms) if contrasts[:, j].any()]
         return contrasts, " + ".join(chosen)
     positions: list[int] = []
     for term in [terms] if isinstance(terms, str) else terms:

@@ -132,6 +132,33 @@ class BlockDiagonal:
             ),
         )
 
+    def select(self, keep: NDArray[np.bool_]) -> BlockDiagonal:
+        """The matrix without the rows and columns where ``keep`` (k,) is false."""
+        number = (np.cumsum(keep) - 1).astype(np.intp)
+        pieces: dict[int, list[tuple[IntArray, FloatArray]]] = {}
+        for stack in self.stacks:
+            kept = keep[stack.rows]
+            whole = kept.all(axis=1)
+            if whole.any():
+                size = stack.rows.shape[1]
+                piece = (number[stack.rows[whole]], stack.values[whole])
+                pieces.setdefault(size, []).append(piece)
+            for b in np.flatnonzero(~whole & kept.any(axis=1)):
+                inside = np.flatnonzero(kept[b])
+                block = stack.values[b][np.ix_(inside, inside)]
+                piece = (number[stack.rows[b, inside]][None], block[None])
+                pieces.setdefault(len(inside), []).append(piece)
+        return BlockDiagonal(
+            size=int(keep.sum()),
+            stacks=tuple(
+                Stack(
+                    rows=np.concatenate([rows for rows, _ in pieces[size]]),
+                    values=np.concatenate([values for _, values in pieces[size]]),
+                )
+                for size in sorted(pieces)
+            ),
+        )
+
     def to_array(self) -> FloatArray:
         """The dense (k, k) matrix."""
         dense = np.zeros((self.size, self.size))

@@ -16,7 +16,7 @@ __all__ = ["chi2_sf", "critical_value", "f_sf", "two_sided_p"]
 
 
 def two_sided_p(statistic: ArrayLike, df: ArrayLike) -> FloatArray:
-    """Two-sided p-value of a t statistic, of a z statistic where ``df`` is infinite.
+    r"""Two-sided p-value of a t statistic, of a z statistic where ``df`` is infinite.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def two_sided_p(statistic: ArrayLike, df: ArrayLike) -> FloatArray:
 
     Notes
     -----
-    P(\\|T\\| > t) = I_{df/(df+t²)}(df/2, 1/2), exact far into the tail.
+    P(\|T\| > t) = I_{df/(df+t²)}(df/2, 1/2), exact far into the tail.
 
     Examples
     --------

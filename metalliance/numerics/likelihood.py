@@ -18,7 +18,7 @@ from metalliance.numerics.blocks import (
     Stack,
     connected_components,
 )
-from metalliance.numerics.linalg import Basis, orthonormal_basis, symmetrised, transpose
+from metalliance.numerics.linalg import Basis, inverse, orthonormal_basis, symmetrised, transpose
 
 __all__ = [
     "BlockProblem",
@@ -180,8 +180,8 @@ def evaluate(problem: BlockProblem, theta: FloatArray, restricted: bool) -> Eval
         A += np.einsum("bni,bnj->ij", part.Q, wq)
         right += np.einsum("bni,bn->i", part.Q, wy)
     A = symmetrised(A)
-    inverse = symmetrised(np.linalg.inv(A))
-    gamma = inverse @ right
+    bread = symmetrised(inverse(A))
+    gamma = bread @ right
     rss = trace_w = 0.0
     WWQ = np.zeros((p, p))
     terms = _Derivatives.zeros(T, p)
@@ -194,7 +194,7 @@ def evaluate(problem: BlockProblem, theta: FloatArray, restricted: bool) -> Eval
     ml = -0.5 * (k * np.log(2 * np.pi) + log_det_m + rss)
     log_det_a = float(np.linalg.slogdet(A)[1])
     reml = -0.5 * ((k - p) * np.log(2 * np.pi) + log_det_m + log_det_a + rss)
-    gradient, observed, expected = terms.assemble(inverse, restricted)
+    gradient, observed, expected = terms.assemble(bread, restricted)
     return Evaluation(
         ml=float(ml),
         reml=float(reml),
@@ -202,9 +202,9 @@ def evaluate(problem: BlockProblem, theta: FloatArray, restricted: bool) -> Eval
         observed=observed,
         expected=expected,
         beta=problem.basis.coefficients(gamma),
-        bread=problem.basis.covariance(inverse),
+        bread=problem.basis.covariance(bread),
         rss=rss,
-        trace_p=trace_w - float(np.trace(inverse @ WWQ)),
+        trace_p=trace_w - float(np.trace(bread @ WWQ)),
     )
 
 
@@ -269,15 +269,15 @@ class _Derivatives:
                     self.G[t, s] += G.T
 
     def assemble(
-        self, inverse: FloatArray, restricted: bool
+        self, bread: FloatArray, restricted: bool
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         trace, trace2 = self.trace_wd, self.trace_wdwd
         if restricted:
-            AF = inverse @ self.F
+            AF = bread @ self.F
             trace = trace - np.einsum("tii->t", AF)
-            twice = 2 * np.einsum("ij,stji->st", inverse, self.G)
+            twice = 2 * np.einsum("ij,stji->st", bread, self.G)
             trace2 = trace2 - twice + np.einsum("sij,tji->st", AF, AF)
-        curvature = self.inner - self.cross @ inverse @ self.cross.T
+        curvature = self.inner - self.cross @ bread @ self.cross.T
         gradient = 0.5 * (self.quadratic - trace)
         return gradient, symmetrised(curvature - 0.5 * trace2), symmetrised(0.5 * trace2)
 
@@ -293,6 +293,6 @@ def _inverses(problem: BlockProblem, theta: FloatArray) -> tuple[list[FloatArray
     for part in problem.parts:
         lower = np.linalg.cholesky(_covariance(part, theta))
         log_det += 2 * float(np.log(np.diagonal(lower, axis1=1, axis2=2)).sum())
-        half = np.linalg.inv(lower)
+        half = inverse(np.asarray(lower, dtype=np.float64))
         inverses.append(transpose(half) @ half)
     return inverses, log_det

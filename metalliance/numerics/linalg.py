@@ -8,7 +8,14 @@ import numpy as np
 
 from metalliance.numerics.blocks import FloatArray
 
-__all__ = ["Basis", "dependent_columns", "orthonormal_basis", "symmetrised", "transpose"]
+__all__ = [
+    "Basis",
+    "dependent_columns",
+    "inverse",
+    "orthonormal_basis",
+    "symmetrised",
+    "transpose",
+]
 
 _RANK_TOLERANCE = 1e-10
 
@@ -71,6 +78,11 @@ def dependent_columns(X: FloatArray) -> tuple[int, ...]:
         else:
             kept.append(column / size)
     return tuple(dependent)
+
+
+def inverse(matrix: FloatArray) -> FloatArray:
+    """Inverse of a matrix, or of each of a stack."""
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
 def transpose(stack: FloatArray) -> FloatArray:

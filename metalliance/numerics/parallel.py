@@ -11,9 +11,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def run(
-    function: Callable[[Item], Result], items: Iterable[Item], n_jobs: int = 1
-) -> list[Result]:
+def run(function: Callable[[Item], Result], items: Iterable[Item], n_jobs: int = 1) -> list[Result]:
     """``[function(item) for item in items]``, by ``n_jobs`` processes (-1: all cores).
 
     The order of the results is the order of the items, whatever ``n_jobs`` is.

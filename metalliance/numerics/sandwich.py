@@ -15,7 +15,7 @@ import numpy as np
 
 from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import BlockDiagonal, FloatArray
-from metalliance.numerics.linalg import orthonormal_basis, symmetrised, transpose
+from metalliance.numerics.linalg import inverse, orthonormal_basis, symmetrised, transpose
 
 __all__ = [
     "ADJUSTMENTS",
@@ -107,7 +107,7 @@ def _bias_reduced(stack: _Clusters) -> FloatArray:
     The symmetric form of Pustejovsky and Tipton; directions that the design uses up
     (eigenvalues below 1e-12 of the scale of DMD') get weight zero.
     """
-    lower = np.linalg.cholesky(stack.M)
+    lower = np.asarray(np.linalg.cholesky(stack.M), dtype=np.float64)
     upper = transpose(lower)
     inner = symmetrised(upper @ stack.residual_covariance @ lower)
     values, vectors = np.linalg.eigh(inner)
@@ -128,7 +128,7 @@ def _jackknife(stack: _Clusters) -> FloatArray:
             "CR3 needs every coefficient to be estimable without any one cluster, and here one "
             "is not; use CR2"
         )
-    return np.asarray(np.linalg.inv(left))
+    return np.asarray(inverse(left))
 
 
 ADJUSTMENTS: Mapping[str, Callable[[_Clusters], FloatArray]] = {
@@ -161,12 +161,12 @@ def cluster_robust(
     Pustejovsky & Tipton (2018), doi:10.1080/07350015.2016.1247004.
     """
     basis = orthonormal_basis(X)
-    inverses = [np.linalg.inv(stack.values) for stack in marginal.stacks]
+    inverses = [inverse(stack.values) for stack in marginal.stacks]
     A = np.zeros((X.shape[1], X.shape[1]))
     for stack, W in zip(marginal.stacks, inverses, strict=True):
         Q = basis.Q[stack.rows]
         A += np.einsum("bni,bnj->ij", Q, W @ Q)
-    bread = symmetrised(np.linalg.inv(symmetrised(A)))
+    bread = symmetrised(inverse(symmetrised(A)))
     scores, spread, reach = [], [], []
     for stack, W in zip(marginal.stacks, inverses, strict=True):
         Q = basis.Q[stack.rows]
@@ -270,7 +270,7 @@ def _factor(kind: str, J: int, k: int, p: int) -> float:
     if kind == "CR1":
         return J / (J - 1) if J > 1 else np.nan
     if kind == "CR1p":
-        return J / (J - p) if J > p else np.nan
+        return J / (J - p) if p < J else np.nan
     if kind == "CR1S":
         return J * (k - 1) / ((J - 1) * (k - p)) if J > 1 else np.nan
     return 1.0
@@ -280,8 +280,8 @@ def _on_columns_of_x(
     R: FloatArray, bread: FloatArray, scores: FloatArray, spread: FloatArray, reach: FloatArray
 ) -> Sandwich:
     """Translate from the orthonormal basis Q = XR⁻¹ back to X."""
-    inverse = np.linalg.inv(R)
-    bread = symmetrised(inverse @ bread @ inverse.T)
+    back = inverse(R)
+    bread = symmetrised(back @ bread @ back.T)
     scores = scores @ R
     meat = scores.T @ scores
     return Sandwich(

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from metalliance.numerics.blocks import FloatArray
-from metalliance.numerics.linalg import orthonormal_basis
+from metalliance.numerics.linalg import inverse, orthonormal_basis
 from metalliance.numerics.optimize import Convergence, bracketed_newton
 from metalliance.numerics.univariate import weighted_least_squares
 
@@ -59,33 +59,33 @@ class _Profile:
         p = self.Q.shape[1]
         products = (self.Q[:, :, None] * self.Q[:, None, :]).reshape(len(self.y), p * p)
         A = (w @ products).reshape(-1, p, p)
-        inverse = np.linalg.inv(A)
-        gamma = np.einsum("gij,gj->gi", inverse, (w * self.y) @ self.Q)
-        return w, inverse, self.y - gamma @ self.Q.T
+        bread = inverse(A)
+        gamma = np.einsum("gij,gj->gi", bread, (w * self.y) @ self.Q)
+        return w, bread, np.asarray(self.y - gamma @ self.Q.T)
 
     def score(self, t: FloatArray, restricted: bool) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Log-likelihood, its first and its second derivative at each t (G,).
 
         l' = ½(y'PPy - tr P), l'' = ½tr PP - y'PPPy for REML, with W for P in the traces for ML.
         """
-        w, inverse, e = self.solve(t)
+        w, bread, e = self.solve(t)
         p = self.Q.shape[1]
         u = w * e
         wu = np.einsum("gk,kp->gp", w * u, self.Q)
-        cubic = np.sum(w * u**2, axis=1) - np.einsum("gi,gij,gj->g", wu, inverse, wu)
+        cubic = np.sum(w * u**2, axis=1) - np.einsum("gi,gij,gj->g", wu, bread, wu)
         ll = -0.5 * (np.sum(w * e**2, axis=1) - np.log(w).sum(axis=1))
         trace, trace2 = w.sum(axis=1), (w**2).sum(axis=1)
         if restricted:
             products = (self.Q[:, :, None] * self.Q[:, None, :]).reshape(len(self.y), p * p)
-            B = inverse @ (w**2 @ products).reshape(-1, p, p)
-            C = inverse @ (w**3 @ products).reshape(-1, p, p)
+            B = bread @ (w**2 @ products).reshape(-1, p, p)
+            C = bread @ (w**3 @ products).reshape(-1, p, p)
             trace = trace - np.trace(B, axis1=1, axis2=2)
             trace2 = trace2 - 2 * np.trace(C, axis1=1, axis2=2) + np.einsum("gij,gji->g", B, B)
-            ll = ll + 0.5 * np.linalg.slogdet(inverse)[1]
+            ll = ll + 0.5 * np.linalg.slogdet(bread)[1]
         return ll, 0.5 * (np.sum(u**2, axis=1) - trace), 0.5 * trace2 - cubic
 
     def generalised_q(self, t: float) -> tuple[float, float]:
-        """y'Py and its derivative -y'PPy."""
+        """The sum y'Py and its derivative -y'PPy."""
         w, _, e = self.solve(np.array([t]))
         return float(np.sum(w * e**2)), -float(np.sum((w * e) ** 2))
 
@@ -98,7 +98,7 @@ class _Profile:
         rss = float(np.sum((self.y - self.Q @ (self.Q.T @ self.y)) ** 2))
         low, high = float(self.v.min()), float(self.v.max())
         ratio = rss / df
-        return ratio + float(np.sqrt(ratio * (ratio + high))) + low
+        return float(ratio + np.sqrt(ratio * (ratio + high)) + low)
 
 
 def equal_effects(y: FloatArray, v: FloatArray, X: FloatArray) -> Tau2:

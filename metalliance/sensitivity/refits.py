@@ -1,136 +1,131 @@
-"""The same model without one study, or one effect, at a time."""
+"""The same model on fewer rows."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from metalliance.errors import MetallianceWarning, SpecificationError
-from metalliance.models.fit import fit as refit
-from metalliance.models.inference import infer
+from metalliance.errors import SmallSampleWarning, SpecificationError
+from metalliance.models.fit import refit
+from metalliance.models.inference import Inference, as_inference, infer
 from metalliance.models.result import Fit
+from metalliance.models.rows import describe_rows, require_columns
 from metalliance.models.tidy import glance, tidy
-from metalliance.numerics.blocks import BlockDiagonal, FloatArray, IntArray
+from metalliance.numerics.blocks import IntArray
+from metalliance.numerics.parallel import run
 
 __all__ = ["LeaveOneOut", "leave_one_out"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LeaveOneOut:
-    """Refits without one group of rows at a time.
+    """Refits without one effect or one group each.
 
     Attributes
     ----------
     by : str
-        What was left out: a column of the data, or ``effect`` (each row).
+        What was left out: ``effect``, a column, or how the clusters are called.
     table : DataFrame
-        omitted, estimate, std_error, tau2, i2, q, conf_low, conf_high; ``tau2`` is the total
-        variance of true effects where there are random terms.
+        omitted estimate std_error tau2 i2 q conf_low conf_high; with moderators one row per
+        coefficient and a column ``term`` behind ``omitted``. ``tau2`` is the total of all
+        components. NaN where the rest cannot carry the model.
     """
 
     by: str
     table: pd.DataFrame
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """A sampling covariance that is already laid out."""
-
-    blocks: BlockDiagonal
-    description: str
-
-
-def leave_one_out(fit: Fit, by: str | None = None) -> LeaveOneOut:
-    """Fit again without each study, or each effect.
+def leave_one_out(
+    fit: Fit | Inference, by: str | None = None, level: float = 0.95, n_jobs: int = 1
+) -> LeaveOneOut:
+    """Refit without each effect, or without each group of effects.
 
     Parameters
     ----------
-    fit : Fit
-        A pooled mean (``~ 1``).
+    fit : Fit or Inference
+        Every refit is read with the same covariance and test.
     by : str, optional
-        Column whose values are left out in turn. By default each row of a univariate fit, each
-        value of the outermost grouping otherwise.
+        Column whose groups are left out. By default single effects of a univariate model and
+        clusters of a multilevel one.
+    level : float
+        Of the confidence intervals.
+    n_jobs : int
+        Processes.
 
     Returns
     -------
     LeaveOneOut
-
-    Raises
-    ------
-    SpecificationError
-        Where the model has moderators, or the column is unknown.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from metalliance.models.fit import fit
-    >>> frame = pd.DataFrame({"yi": [.1, .3, .5, .2], "vi": [.02, .03, .02, .04]})
-    >>> leave_one_out(fit(frame)).table["estimate"].round(3).tolist()
-    [0.346, 0.275, 0.175, 0.302]
     """
-    if fit.terms != ("Intercept",):
-        raise SpecificationError("leave_one_out needs a pooled mean; fit without moderators")
-    column, numbers, names = _groups(fit, by)
-    rows = []
-    for number, name in enumerate(names):
-        kept = np.flatnonzero(numbers != number)
-        rows.append({"omitted": name} | _summary(fit, kept))
-    return LeaveOneOut(by=column, table=pd.DataFrame(rows))
+    inference = as_inference(fit)
+    codes, labels, name = _groups(inference, by)
+    if len(labels) < 2:
+        raise SpecificationError(f"there is one group by {name}; nothing is left without it")
+    tables = run(partial(_without, inference, codes, level), range(len(labels)), n_jobs)
+    omitted = [
+        label for label, table in zip(labels, tables, strict=True) for _ in range(len(table))
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    table.insert(0, "omitted", omitted)
+    if inference.fit.p == 1:
+        table = table.drop(columns="term")
+    return LeaveOneOut(by=name, table=table)
 
 
-def _groups(fit: Fit, by: str | None) -> tuple[str, IntArray, list[object]]:
-    if by is None and fit.univariate:
-        labels = fit.data["study"] if "study" in fit.data else pd.Series(fit.data.index)
-        return "effect", np.arange(fit.k), labels.tolist()
-    column = by or fit.random[0].name
+def _without(inference: Inference, codes: IntArray, level: float, group: int) -> pd.DataFrame:
+    keep = codes != group
+    fit = inference.fit
+    row: dict[str, Any] = {"term": list(fit.terms)}
+    names = ("estimate", "std_error", "tau2", "i2", "q", "conf_low", "conf_high")
+    clusters = None if inference.clusters is None else inference.clusters[keep]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SmallSampleWarning)
+            left = infer(refit(fit, keep), inference.vcov_type, inference.test, cluster=clusters)
+    except SpecificationError:
+        return pd.DataFrame(row | dict.fromkeys(names, np.nan))
+    coefficients, whole = tidy(left, level=level), glance(left).iloc[0]
+    row |= {name: coefficients[name] for name in ("estimate", "std_error")}
+    row |= {"tau2": left.fit.heterogeneity, "i2": whole["i2"], "q": whole["q"]}
+    row |= {name: coefficients[name] for name in ("conf_low", "conf_high")}
+    return pd.DataFrame(row)
+
+
+def _groups(inference: Inference, by: str | None) -> tuple[IntArray, list[str], str]:
+    """Group number of each effect, a label of each group, and what groups are called."""
+    fit = inference.fit
+    if by is not None:
+        require_columns(fit.data, [by], "by=")
+        missing = fit.data[by].isna().to_numpy()
+        if missing.any():
+            raise SpecificationError(f"{by} is missing in {describe_rows(fit.data, missing)}")
+        codes, values = pd.factorize(fit.data[by])
+        return codes.astype(np.intp), [str(value) for value in values], by
+    if fit.univariate and inference.clusters is None:
+        return np.arange(fit.k), _effect_labels(fit.data), "effect"
+    codes = inference.clusters if inference.clusters is not None else fit.clusters
+    if codes is None:
+        raise SpecificationError("the random terms are crossed; name the groups with by=")
+    name = inference.cluster_name or fit.cluster_name
+    column = name if name in fit.data.columns else "study"
     if column not in fit.data.columns:
-        known = ", ".join(map(str, fit.data.columns))
-        raise SpecificationError(f"by={column!r} is no column of the fitted rows; choose: {known}")
-    numbers, names = pd.factorize(fit.data[column])
-    return column, numbers.astype(np.intp), list(names)
+        return codes, [f"{name} {j + 1}" for j in range(int(codes.max()) + 1)], name
+    labels = []
+    for j in range(int(codes.max()) + 1):
+        inside = fit.data[column].to_numpy()[codes == j]
+        labels.append(" + ".join(dict.fromkeys(str(value) for value in inside)))
+    return codes, labels, name
 
 
-def _summary(fit: Fit, kept: IntArray) -> dict[str, float]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MetallianceWarning)
-        again = _refit(fit, kept)
-        inference = infer(again, cluster=_clusters(fit, kept))
-        row, overall = tidy(inference).iloc[0], glance(inference).iloc[0]
-    return {
-        "estimate": float(row["estimate"]),
-        "std_error": float(row["std_error"]),
-        "tau2": again.heterogeneity,
-        "i2": float(overall["i2"]),
-        "q": float(overall["q"]),
-        "conf_low": float(row["conf_low"]),
-        "conf_high": float(row["conf_high"]),
-    }
-
-
-def _refit(fit: Fit, kept: IntArray) -> Fit:
-    call = fit.call
-    data = fit.data.iloc[kept].reset_index(drop=True)
-    data = data.assign(**{call["yi"]: fit.yi[kept], call["vi"]: fit.vi[kept]})
-    if fit.univariate:
-        fixed = fit.tau2 if fit.components[0].fixed and fit.method != "EE" else None
-        return refit(data, fit.formula, method=fit.method, tau2=fixed, yi=call["yi"], vi=call["vi"])
-    given = _Given(fit.sampling.take(kept), str(call["V"]))
-    return refit(
-        data,
-        fit.formula,
-        random=call["random"],
-        V=given,
-        method=fit.method,
-        yi=call["yi"],
-        vi=call["vi"],
-        sigma2=call["sigma2"],
-    )
-
-
-def _clusters(fit: Fit, kept: IntArray) -> FloatArray | IntArray | None:
-    if fit.univariate or fit.clusters is None:
-        return None
-    return np.unique(fit.clusters[kept], return_inverse=True)[1]
+def _effect_labels(data: pd.DataFrame) -> list[str]:
+    """The study where that names the effect, study and effect where it takes both."""
+    if "study" not in data.columns:
+        return [str(label) for label in data.index]
+    studies = data["study"].astype(str)
+    if studies.is_unique or "effect" not in data.columns:
+        return list(studies)
+    return list(studies + ", " + data["effect"].astype(str))
