@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["app", "run"]
 
 OK, FAILED, BAD_INPUT, USAGE, INTERRUPTED = 0, 1, 2, 3, 130
-USAGE_ERRORS = typer.BadParameter.__mro__[1:3]
+# Typer carries Click inside, or uses the installed one; the class is reached through its child.
+USAGE_ERROR: type[Exception] = next(
+    parent for parent in typer.BadParameter.__mro__ if parent.__name__ == "ClickException"
+)
 SCHEMA = "metalliance-cli/1"
 ECHO_AT_MOST = 40
 COMMANDS = ("template", "check", "effects", "report", "demo")
@@ -64,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = app(list(arguments), standalone_mode=False, prog_name="metalliance")
         return int(code or OK)
-    except USAGE_ERRORS as error:
+    except USAGE_ERROR as error:
         text = str(getattr(error, "format_message", error.__str__)())
         known = command if command in COMMANDS else ""
         see = " ".join(part for part in ("See: metalliance", known, "--help") if part)

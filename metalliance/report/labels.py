@@ -26,7 +26,7 @@ ESTIMANDS: dict[str, str] = {
 
 def construct(analysis: Analysis) -> str:
     """What was correlated with outcome: the plan's word, else the workbook's."""
-    return analysis.plan.construct or analysis.review.about.get("construct", "") or "alliance"
+    return analysis.plan.predictor or analysis.review.about.get("construct", "") or "alliance"
 
 
 def better(analysis: Analysis) -> str:
@@ -37,7 +37,7 @@ def better(analysis: Analysis) -> str:
 
 def is_simulated(analysis: Analysis) -> bool:
     """Tell whether the workbook says that its data are simulated."""
-    return analysis.review.about.get("data", "") == "simulated"
+    return bool(analysis.review.about.get("data", "") == "simulated")
 
 
 def pool_title(pool: Pool) -> str:

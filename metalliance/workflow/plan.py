@@ -31,7 +31,7 @@ class Plan(_Frozen):
     ----------
     title, question : str
         Printed at the head of the report.
-    construct : str
+    predictor : str
         What was correlated with outcome, as words in a sentence; empty takes the workbook's.
     state : {'concurrent_r', 'lagged_r', 'lagged_partial'}
         Which within-patient estimand the summary speaks about first.
@@ -54,7 +54,7 @@ class Plan(_Frozen):
 
     title: str = ""
     question: str = "Is the therapeutic alliance itself therapeutic?"
-    construct: str = ""
+    predictor: str = ""
     state: Literal["concurrent_r", "lagged_r", "lagged_partial"] = "concurrent_r"
     method: Literal["REML", "ML", "PM", "DL", "EE"] = "REML"
     rho: float = Field(default=0.6, ge=0, lt=1)
