@@ -55,7 +55,15 @@ class Axis:
             x = self.at(value)
             items.append(Line(x1=x, y1=y, x2=x, y2=y + 3, color=GREY, role="tick"))
             items.append(
-                Text(x=x, y=y + 11, text=label, size=TICK_SIZE, anchor="middle", color=QUIET)
+                Text(
+                    x=x,
+                    y=y + 11,
+                    text=label,
+                    size=TICK_SIZE,
+                    anchor="middle",
+                    color=QUIET,
+                    role="tick",
+                )
             )
         if title:
             middle = (self.left + self.right) / 2

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["bubble_data", "bubble_plot"]
 
 WIDTH, HEIGHT = 430.0, 250.0
-LEFT, RIGHT, TOP = 46.0, 14.0, 12.0
+LEFT, RIGHT, TOP = 46.0, 14.0, 22.0
 LARGEST, SMALLEST = 9.0, 1.2
 BAND = "#D9D9D9"
 FEWEST_DF = 4

@@ -22,6 +22,7 @@ from metalliance.plots.scene import (
     Scene,
     Text,
     shortened,
+    text_width,
 )
 
 if TYPE_CHECKING:
@@ -190,34 +191,37 @@ def _names(rows: pd.DataFrame, axis: Axis, pitch: float, height: float) -> list[
 
 
 def _name(row: dict[str, Any], axis: Axis, pitch: float, y: float, side: str) -> list[Item]:
+    """A name at the edge of the panel, and a leader to the end of its interval."""
     right = side == "right"
     end = min(max(axis.at(row["conf_high" if right else "conf_low"]), axis.left), axis.right)
-    room = (axis.right - end if right else end - axis.left) - 14
+    room = (axis.right - end if right else end - axis.left) - 8
     text = shortened(row["label"], NAME_SIZE, max(room, 0))
-    if len(text) < min(4, len(row["label"])):
+    if len(text) < min(8, len(row["label"])):
         return []
-    edge = axis.right if right else axis.left
     at = TOP + pitch * (row["rank"] - 0.5)
-    sign = 1 if right else -1
-    return (
-        [
-            Line(
-                x1=end + sign, y1=at, x2=end + sign * 10, y2=y, width=0.4, color=GREY, role="leader"
-            ),
-            Text(
-                x=end + sign * 12,
-                y=y + 2.3,
-                text=text,
-                size=NAME_SIZE,
-                anchor="start" if right else "end",
-                color=QUIET,
-                tooltip="" if text == row["label"] else row["label"],
-                role="label",
-            ),
-        ]
-        if abs(edge - end) > 14
-        else []
-    )
+    width = text_width(text, NAME_SIZE) + 3
+    edge, sign = (axis.right, 1) if right else (axis.left, -1)
+    return [
+        Line(
+            x1=end + sign,
+            y1=at,
+            x2=edge - sign * width,
+            y2=y,
+            width=0.35,
+            color=GREY,
+            role="leader",
+        ),
+        Text(
+            x=edge,
+            y=y + 2.3,
+            text=text,
+            size=NAME_SIZE,
+            anchor="end" if right else "start",
+            color=QUIET,
+            tooltip="" if text == row["label"] else row["label"],
+            role="label",
+        ),
+    ]
 
 
 def _alt(data: pd.DataFrame, footer: str) -> str:

@@ -23,6 +23,7 @@ from metalliance.plots.scene import (
     Text,
     text_width,
     widest,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ __all__ = ["summary_data", "summary_plot"]
 WIDTH = 504.0
 NARROWEST = 150.0
 MARGIN, GAP = 8.0, 10.0
-PITCH = 25.0
+LINE = 9.0
+UNDER_WIDTH = 128.0
 SIZE, SMALL, NOTE = 8.0, 7.0, 6.5
 HEADS = ("Studies", "Effects", "N")
 COUNTS = ("studies", "effects", "patients")
@@ -78,6 +80,7 @@ class _Columns:
     interval: float
     prediction: float
     width: float
+    pitch: float
 
 
 def summary_plot(
@@ -125,8 +128,9 @@ def _withheld(data: pd.DataFrame) -> bool:
 
 
 def _columns(data: pd.DataFrame) -> _Columns:
-    at = MARGIN + max(widest(_split(row)[0:1], SIZE, True) for row in data["label"])
-    at = max(at, MARGIN + max(widest(_split(row)[1:], SMALL) for row in data["label"]))
+    labels = [_label_lines(row) for row in data.to_dict(orient="records")]
+    at = MARGIN + widest(["Component", *[lines[0] for lines in labels]], SIZE, True)
+    at = max(at, MARGIN + max(widest(lines[1:], SMALL) for lines in labels))
     counts = []
     for head, name in zip(HEADS, COUNTS, strict=True):
         at += GAP + widest([head, *[_count(value) for value in data[name]]], SIZE, True)
@@ -146,7 +150,15 @@ def _columns(data: pd.DataFrame) -> _Columns:
         interval=end,
         prediction=width - MARGIN,
         width=width,
+        pitch=7 + LINE * max(2, *(len(lines) for lines in labels)),
     )
+
+
+def _label_lines(row: dict[str, Any]) -> list[str]:
+    """The bold first line of a label, then small ones."""
+    head, *rest = _split(row["label"])
+    under = ", ".join([*rest, *(["imprecise (df < 4)"] if row["imprecise"] else [])])
+    return [head, *wrapped(under, SMALL, UNDER_WIDTH)]
 
 
 def _split(label: str) -> list[str]:
@@ -184,18 +196,21 @@ def _panel(
         top += 9
     axis = effect_axis(values, columns.left, columns.right, z_scale=scale == "z")
     head = top + 6
-    bottom = head + PITCH * len(rows)
-    items = _header(columns, top, head, LETTERS[scale])
+    bottom = head + columns.pitch * len(rows)
+    items: list[Item] = []
     for number in range(0, len(rows), 2):
         wide = columns.width - 2 * MARGIN + 8
-        y = head + PITCH * number
-        items.append(Rect(x=MARGIN - 4, y=y, width=wide, height=PITCH, fill=ZEBRA, role="band"))
+        y = head + columns.pitch * number
+        items.append(
+            Rect(x=MARGIN - 4, y=y, width=wide, height=columns.pitch, fill=ZEBRA, role="band")
+        )
+    items += _header(columns, top, head, LETTERS[scale])
     zero = axis.at(0)
     items.append(Line(x1=zero, y1=head, x2=zero, y2=bottom + 3, color=GREY, role="null"))
     if benchmark is not None:
         items += _benchmark(axis, columns, head, bottom, benchmark)
     for number, row in enumerate(rows.to_dict(orient="records")):
-        items += _row(row, columns, axis, head + PITCH * (number + 0.5))
+        items += _row(row, columns, axis, head + columns.pitch * (number + 0.5))
     items += axis.draw(bottom + 3)
     items += _words(axis, columns, bottom + 3, TITLES[scale], direction)
     return items, bottom + 50
@@ -215,15 +230,13 @@ def _header(columns: _Columns, y: float, rule: float, letter: str) -> list[Item]
 
 def _row(row: dict[str, Any], columns: _Columns, axis: Axis, y: float) -> list[Item]:
     base = y + 0.36 * SIZE
-    head, *rest = _split(row["label"])
-    under = rest[0] if rest else ""
-    if row["imprecise"]:
-        under = f"{under}, imprecise (df < 4)" if under else "imprecise (df < 4)"
-    items: list[Item] = [
-        Text(x=MARGIN, y=base - (5 if under else 0), text=head, size=SIZE, bold=True, role="label")
+    head, *under = _label_lines(row)
+    first = base - LINE * len(under) / 2
+    items: list[Item] = [Text(x=MARGIN, y=first, text=head, size=SIZE, bold=True, role="label")]
+    items += [
+        Text(x=MARGIN, y=first + LINE * line, text=text, size=SMALL, color=QUIET, role="label")
+        for line, text in enumerate(under, start=1)
     ]
-    if under:
-        items.append(Text(x=MARGIN, y=base + 5, text=under, size=SMALL, color=QUIET, role="label"))
     items += [
         Text(x=x, y=base, text=_count(row[name]), size=SIZE, anchor="end", role=name)
         for x, name in zip(columns.counts, COUNTS, strict=True)
@@ -286,7 +299,7 @@ def _sentences(data: pd.DataFrame) -> list[str]:
 
 def _alt(data: pd.DataFrame, footer: str) -> str:
     head = f"{footer}. " if footer else ""
-    text = f"{head}Pooled associations of {len(data)} components. {' '.join(_sentences(data))}"
+    text = f"{head}Pooled associations. {' '.join(_sentences(data))}"
     return text if len(text) <= 250 else f"{text[:249].rsplit(' ', 1)[0]}…"
 
 
