@@ -100,12 +100,13 @@ def report_figures(analysis: Analysis) -> tuple[ReportFigure, ...]:
 
 def _summary(analysis: Analysis, pools: list[Pool], footer: str) -> ReportFigure:
     data = summary_data(pools, titles=[pool_title(pool) for pool in pools])
+    several_metrics = len({pool.es_metric for pool in pools}) > 1
     return ReportFigure(
         name="summary",
         title=f"{construct(analysis).capitalize()} and outcome by component",
         caption="Diamonds: pooled estimates with 95% confidence intervals. Bars: 95% prediction "
-        "intervals for the effect of a new study. Coefficients (β) and correlations (r) are "
-        "different quantities on one axis.",
+        "intervals for the effect of a new study."
+        + (" Coefficients (β) and correlations (r) are different quantities." * several_metrics),
         place="main",
         figure=summary_plot(data, benchmark=_benchmark(analysis), footer=footer),
     )

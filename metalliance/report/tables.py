@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from metalliance.plots.forest_rows import study_labels
 from metalliance.report.labels import pool_title, symbol
 from metalliance.report.numbers import correlation, interval, number, p_value, percent
 from metalliance.workflow.analysis import Analysis, Pool
@@ -36,11 +37,12 @@ RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A cell: what is shown, what it sorts by, and which result it prints."""
+    """A cell: what is shown, what it sorts by, which result it prints, what stands below it."""
 
     text: str
     sort: float | None = None
     source: str = ""
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +89,15 @@ def pooled_table(pools: Sequence[Pool]) -> Table:
     for pool in pools:
         key = f"models.{pool.key}"
         size = pool.counts
+        below = f"Not pooled: {pool.not_pooled}" if pool.fit is None else model_line(pool)
         row = [
-            Cell(text=pool_title(pool)),
+            Cell(text=pool_title(pool), below=below),
             _count(size.studies),
             _count(size.effects),
             _count(size.patients),
         ]
         if pool.fit is None:
-            rows.append((*row, *[Cell(text="–")] * 7, Cell(text=f"Not pooled: {pool.not_pooled}")))
+            rows.append((*row, *[Cell(text="–")] * 7))
             continue
         mean, glance = pool.predict_r.iloc[0], pool.glance.iloc[0]
         test = pool.tidy.iloc[0]
@@ -111,8 +114,7 @@ def pooled_table(pools: Sequence[Pool]) -> Table:
                 Cell(text="–" if pool.imprecise else f"p {p_value(test['p_value'])}"),
                 Cell(text=_tau(pool)),
                 Cell(text=percent(glance["i2"]), source=f"{key}.glance.i2"),
-                Cell(text=f"Q({glance['q_df']:.0f}) = {number(glance['q'])}"),
-                Cell(text=model_line(pool)),
+                Cell(text=f"{number(glance['q'], 1)} ({glance['q_df']:.0f})"),
             )
         )
     return Table(
@@ -129,10 +131,9 @@ def pooled_table(pools: Sequence[Pool]) -> Table:
             "Test",
             "τ",
             "I²",
-            "Q",
-            "Model",
+            "Q (df)",
         ),
-        numeric=(False, *[True] * 10, False),
+        numeric=(False, *[True] * 10),
         rows=tuple(rows),
         note=(
             "τ is on the scale of the model (Fisher's z, or the coefficient for β). Prediction "
@@ -164,12 +165,13 @@ def studies_table(pool: Pool) -> Table:
     """Study means of a pool."""
     shown = pool.es_metric == "z"
     rows = []
+    labels = study_labels(pool)
     for row in pool.studies.itertuples():
         values = [row.estimate, row.conf_low, row.conf_high]
         point, low, high = np.tanh(values) if shown else values
         rows.append(
             (
-                Cell(text=str(row.study)),
+                Cell(text=labels[row.study]),
                 _count(row.k_effects),
                 _count(row.ni),
                 Cell(text=correlation(point), sort=float(point)),
@@ -227,6 +229,7 @@ def sensitivity_table(analysis: Analysis) -> Table:
     for pool in analysis.main:
         checks = analysis.sensitivity[analysis.sensitivity["pool"].eq(pool.key)]
         left = analysis.leave_one_out.get(pool.key, pd.DataFrame())
+        labels = study_labels(pool)
         if pool.fit is None or (checks.empty and left.empty):
             continue
         mean = pool.predict_r.iloc[0]
@@ -238,7 +241,7 @@ def sensitivity_table(analysis: Analysis) -> Table:
         if len(left):
             for which, label in (("idxmin", "lowest"), ("idxmax", "highest")):
                 row = left.loc[getattr(left["estimate"], which)()]
-                text = f"one study left out, {label}: without {row['omitted']}"
+                text = f"one study left out, {label}: without {labels[row['omitted']]}"
                 limits = (row.get("conf_low", np.nan), row.get("conf_high", np.nan))
                 rows.append(_check_row(pool, text, np.nan, row["estimate"], *limits))
     return Table(

@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 
+from metalliance.plots.forest_rows import study_labels
 from metalliance.report.labels import better, construct, is_simulated, pool_title, symbol
 from metalliance.report.numbers import correlation, count, interval, number, range_of
 from metalliance.workflow.analysis import Analysis, Pool
@@ -231,9 +232,8 @@ def _checks(analysis: Analysis, pool: Pool) -> pd.DataFrame:
     planned = table[table["pool"].eq(pool.key)][["setting", "estimate"]]
     left = analysis.leave_one_out.get(pool.key, pd.DataFrame())
     if len(left):
-        omitted = pd.DataFrame(
-            {"setting": "without " + left["omitted"].astype(str), "estimate": left["estimate"]}
-        )
+        names = "without " + left["omitted"].map(study_labels(pool))
+        omitted = pd.DataFrame({"setting": names, "estimate": left["estimate"]})
         planned = pd.concat([planned, omitted], ignore_index=True)
     return planned.dropna().reset_index(drop=True)
 
