@@ -34,6 +34,7 @@ USAGE_ERROR: type[Exception] = next(
 )
 SCHEMA = "metalliance-cli/1"
 ECHO_AT_MOST = 40
+FORMATS = ("html", "svg", "pdf", "png")
 COMMANDS = ("template", "check", "effects", "report", "demo")
 
 app = typer.Typer(
@@ -174,9 +175,10 @@ def report(
     """Analyse a review and write its report: HTML, forest plots, results.json, tables."""
     from metalliance.coding.review import read_review
 
+    chosen = _formats(formats)
     read = read_review(review)
     folder = out or Path("reports") / review.stem
-    analysis, paths = _report(read, folder, plan, tuple(formats.replace(" ", "").split(",")))
+    analysis, paths = _report(read, folder, plan, chosen)
     if as_json:
         _emit("report", _result(analysis, paths), problems=read.problems, shown=analysis.warnings)
     else:
@@ -198,11 +200,19 @@ def demo(
     stem = "simulated_alliance_295" if simulated else "congruence_kolden2011"
     read = read_review(shipped_data(f"{stem}.xlsx"))
     plan = shipped_data(f"{stem}.toml")
-    analysis, paths = _report(read, out / stem, plan, ("html", "svg", "pdf", "png"))
+    analysis, paths = _report(read, out / stem, plan, FORMATS)
     if as_json:
         _emit("demo", _result(analysis, paths), shown=analysis.warnings)
     else:
         _show_report(analysis, paths)
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    names = tuple(name for name in text.replace(" ", "").split(",") if name)
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        raise typer.BadParameter(f"--formats takes {', '.join(FORMATS)}; not {text!r}")
+    return names
 
 
 def _report(

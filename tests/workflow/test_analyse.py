@@ -1,0 +1,142 @@
+"""From a review to an analysis: pools, counts, sensitivity, defaults."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import metalliance as ma
+from metalliance.workflow.analysis import Analysis
+from metalliance.workflow.pools import pool_key
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+
+
+@pytest.fixture(scope="module")
+def congruence() -> Analysis:
+    plan = ma.read_plan(DATA / "congruence_kolden2011.toml")
+    return ma.analyse(ma.read_review(DATA / "congruence_kolden2011.xlsx"), plan)
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Analysis:
+    plan = ma.read_plan(DATA / "simulated_alliance_295.toml")
+    return ma.analyse(ma.read_review(DATA / "simulated_alliance_295.xlsx"), plan)
+
+
+def test_congruence_is_the_univariate_model_with_knapp_hartung(congruence: Analysis) -> None:
+    pool = congruence.pool("total")
+    assert pool.fit is not None
+    assert pool.fit.univariate
+    shown = pool.predict_r.iloc[0][["estimate", "conf_low", "conf_high", "pi_low", "pi_high"]]
+    assert list(np.round(shown.astype(float), 4)) == [0.2498, 0.1114, 0.3787, -0.2458, 0.6419]
+    assert pool.glance["tau2"].iloc[0] == pytest.approx(0.05186, abs=5e-6)
+    assert (pool.counts.studies, pool.counts.patients) == (16, 863)
+
+
+def test_primary_correlations_never_share_a_pool_with_published_ones(
+    congruence: Analysis,
+) -> None:
+    second = congruence.pool("total.sensitivity")
+    assert second.role == "sensitivity"
+    assert second.fit is not None
+    assert not second.fit.univariate
+    assert second.counts.studies == 10
+    for pool in congruence.pools:
+        assert pool.effects.usable["role"].nunique() == 1
+
+
+def test_a_role_is_not_lost(congruence: Analysis) -> None:
+    review = congruence.review
+    for role in ("main", "sensitivity"):
+        table = review.effects(role=role)
+        assert len(table) + len(table.excluded()) == 55
+
+
+def test_pools_of_the_simulated_review(simulated: Analysis) -> None:
+    keys = [pool.key for pool in simulated.main]
+    assert keys == [
+        "total",
+        "between_observed",
+        "between_latent",
+        "within.concurrent_r",
+        "within.lagged_partial",
+        "within.lagged_partial.reverse",
+        "between_change",
+    ]
+    truth = {
+        "total": 0.27,
+        "between_observed": 0.33,
+        "within.concurrent_r": 0.10,
+        "within.lagged_partial": 0.07,
+        "within.lagged_partial.reverse": 0.05,
+        "between_latent": 0.40,
+    }
+    for key, value in truth.items():
+        pool = simulated.pool(key)
+        row = pool.predict_r.iloc[0]
+        half = 1.5 * (row["conf_high"] - row["conf_low"]) / 2
+        assert abs(row["estimate"] - value) < max(half, 0.03), key
+
+
+def test_every_row_read_is_pooled_or_listed(simulated: Analysis) -> None:
+    pooled = sum(pool.counts.effects for pool in simulated.main)
+    assert pooled + len(simulated.excluded) == simulated.counts.read
+    assert simulated.counts.waiting == 3
+    assert simulated.counts.sign_unclear == 3
+    assert simulated.excluded["reason"].str.len().min() > 0
+
+
+def test_dependent_effects_take_the_three_level_model(simulated: Analysis) -> None:
+    pool = simulated.pool("total")
+    assert pool.fit is not None
+    assert [part.name for part in pool.fit.random] == ["study", "study/effect"]
+    checks = simulated.sensitivity[simulated.sensitivity["pool"] == "total"]
+    assert {"rho = 0.3", "rho = 0.8", "without partial correlations"} <= set(checks["setting"])
+
+
+def test_sophistication_is_regressed_within_a_pool_both_ways(simulated: Analysis) -> None:
+    found = {(s.pool, s.not_reported): s for s in simulated.sophistication}
+    for not_reported in ("zero", "missing"):
+        result = found["total", not_reported]
+        assert not result.withheld
+        assert set(result.slopes["term"]) == {
+            "sophistication_between",
+            "sophistication_within",
+        } or set(result.slopes["term"]) == {"sophistication_between"}
+        assert result.effects["sophistication"].between(0, 1).all()
+
+
+def test_left_out_by_the_plan_is_listed(congruence: Analysis) -> None:
+    plan = ma.Plan(exclude=("K06", "K05/E1"))
+    analysis = ma.analyse(congruence.review, plan)
+    assert analysis.pool("total").counts.studies == 14
+    left = analysis.excluded[analysis.excluded["reason"] == "left out by the plan"]
+    assert sorted(left["study"]) == ["K05", "K06"]
+
+
+def test_defaults_are_listed_until_the_plan_states_them(congruence: Analysis) -> None:
+    names = [default.name for default in congruence.defaults_used]
+    assert "estimator of heterogeneity" in names
+    stated = ma.analyse(congruence.review, ma.Plan(method="DL"))
+    assert "estimator of heterogeneity" not in [d.name for d in stated.defaults_used]
+    assert stated.pool("total").glance["method"].iloc[0] == "DL"
+
+
+def test_the_manifest_is_plain_json(congruence: Analysis) -> None:
+    text = json.dumps(dict(congruence.manifest))
+    assert congruence.review.sha256 in text
+
+
+@pytest.mark.parametrize(
+    ("parts", "key"),
+    [
+        (("total", "NA", "alliance→outcome", "z", False), "total"),
+        (("total", "NA", "undirected", "z", True), "total.dropout"),
+        (("within", "concurrent_r", "undirected", "z", False), "within.concurrent_r"),
+        (("within", "lagged_partial", "alliance→outcome", "z", False), "within.lagged_partial.z"),
+    ],
+)
+def test_keys(parts: tuple[str, str, str, str, bool], key: str) -> None:
+    assert pool_key(*parts) == key
