@@ -12,7 +12,6 @@ from metalliance.models.inference import Inference, as_inference
 from metalliance.models.result import Fit
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.distributions import critical_value
-from metalliance.numerics.sandwich import CR_TYPES
 
 __all__ = ["back_transform", "informing_clusters", "predict"]
 
@@ -152,8 +151,7 @@ def _target_variance(fit: Fit, target: str) -> float:
 def _pi_df(inference: Inference, rows: FloatArray, df: FloatArray, pi_df: str) -> FloatArray:
     if pi_df == "inf":
         return np.full(len(rows), np.inf)
-    grouped = not inference.fit.univariate or inference.vcov_type in CR_TYPES
-    if pi_df == "inference" or not grouped:
+    if pi_df == "inference" or inference.fit.univariate:
         return df
     return informing_clusters(inference, rows) - 1
 

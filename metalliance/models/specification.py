@@ -81,16 +81,17 @@ def describe_call(
     sigma2: Any,
 ) -> dict[str, Any]:
     """The specification, ready for JSON."""
-    note = getattr(V, "description", None)
-    covariance = f"diag({vi})" if V is None else note if isinstance(note, str) else "given"
+    rho = getattr(V, "rho", None)
+    covariance = "given" if rho is None else f"sampling_covariance(rho={rho})"
     fixed: Any = sigma2
     if sigma2 is not None:
         values = [sigma2] if isinstance(sigma2, Real) else list(sigma2)
-        fixed = [None if value is None else float(value) for value in values]
+        numbers = [np.nan if value is None else float(value) for value in values]
+        fixed = [None if np.isnan(number) else number for number in numbers]
     return {
         "mods": mods.strip(),
         "random": random if random is None or isinstance(random, str) else list(random),
-        "V": covariance,
+        "V": f"diag({vi})" if V is None else covariance,
         "method": method,
         "yi": yi,
         "vi": vi,

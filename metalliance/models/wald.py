@@ -13,7 +13,7 @@ from metalliance.models.inference import Inference, as_inference
 from metalliance.models.result import Fit
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.distributions import chi2_sf, f_sf
-from metalliance.numerics.linalg import dependent_columns
+from metalliance.numerics.linalg import dependent_columns, is_definite
 from metalliance.numerics.sandwich import hotelling_test
 
 __all__ = ["joint_test", "moderator_contrasts", "wald_test"]
@@ -36,7 +36,8 @@ def wald_test(
     Returns
     -------
     DataFrame
-        One row: terms statistic df_num df_den p_value test. ``test`` is ``chisq`` after z,
+        One row: terms statistic df_num df_den p_value test. NaN where there are too few
+        clusters for a joint test. ``test`` is ``chisq`` after z,
         ``F`` after t, ``HTZ`` after Satterthwaite (Hotelling's T², Zhang's df).
     """
     inference = as_inference(inf)
@@ -45,7 +46,10 @@ def wald_test(
 
 
 def joint_test(inference: Inference, contrasts: FloatArray) -> dict[str, Any]:
-    """Statistic, degrees of freedom, p-value and kind of test of Cβ = 0."""
+    """Statistic, degrees of freedom, p-value and kind of test of Cβ = 0.
+
+    The statistic is NaN where the covariance is too poor for a joint test (few clusters).
+    """
     q = len(contrasts)
     beta = inference.fit.beta
     if inference.test == "satterthwaite" and inference.sandwich is not None:
@@ -54,13 +58,9 @@ def joint_test(inference: Inference, contrasts: FloatArray) -> dict[str, Any]:
         return _row(test.statistic, q, test.df_den, p, "HTZ")
     estimate = contrasts @ beta
     covariance = contrasts @ inference.vcov @ contrasts.T
-    if np.linalg.matrix_rank(covariance, hermitian=True) < q:
-        raise SpecificationError(
-            f"{q} contrasts cannot be tested jointly: their covariance has a lower rank "
-            "(too few clusters)"
-        )
-    wald = float(estimate @ np.linalg.solve(covariance, estimate))
     df = float(inference.df[0])
+    singular = not is_definite(covariance)
+    wald = np.nan if singular else float(estimate @ np.linalg.solve(covariance, estimate))
     if np.isinf(df):
         return _row(wald, q, np.nan, float(chi2_sf(wald, q)), "chisq")
     return _row(wald / q, q, df, float(f_sf(wald / q, q, df)), "F")

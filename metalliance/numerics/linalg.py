@@ -12,6 +12,7 @@ __all__ = [
     "Basis",
     "dependent_columns",
     "inverse",
+    "is_definite",
     "orthonormal_basis",
     "symmetrised",
     "transpose",
@@ -83,6 +84,14 @@ def dependent_columns(X: FloatArray) -> tuple[int, ...]:
 def inverse(matrix: FloatArray) -> FloatArray:
     """Inverse of a matrix, or of each of a stack."""
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+
+
+def is_definite(matrix: FloatArray) -> bool:
+    """Whether a symmetric matrix is positive definite, judged on the scale of its diagonal."""
+    scale = np.sqrt(np.abs(np.diagonal(matrix)))
+    if np.any(scale == 0) or not np.all(np.isfinite(matrix)):
+        return False
+    return bool(np.linalg.eigvalsh(symmetrised(matrix / np.outer(scale, scale)))[0] > 1e-10)
 
 
 def transpose(stack: FloatArray) -> FloatArray:

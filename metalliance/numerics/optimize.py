@@ -12,6 +12,7 @@ from metalliance.errors import ConvergenceError
 __all__ = ["Convergence", "bracketed_newton"]
 
 _EPS = float(np.finfo(float).eps)
+_NEARLY = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +53,9 @@ def bracketed_newton(
 ) -> tuple[float, float, int]:
     """Root of a function that is positive at ``low`` and negative at ``high``.
 
-    Newton steps, and a bisection whenever a step leaves the bracket or the bracket shrinks too
-    slowly; ends at the resolution of float64 relative to ``root + scale``.
+    Newton steps, and a bisection whenever a step leaves the bracket or fails to halve the one
+    before; ends at the resolution of float64 relative to ``root + scale``, or where rounding
+    in the function keeps a step (then below 1e-9 of that) from shrinking any further.
 
     Parameters
     ----------
@@ -70,29 +72,21 @@ def bracketed_newton(
         Root, value there, evaluations.
     """
     x = 0.5 * (low + high)
-    previous_width = high - low
+    last = high - low
     for evaluation in range(1, max_iterations + 1):
         value, slope = function(x)
         if value == 0.0:
             return x, value, evaluation
-        if value > 0:
-            low = x
-        else:
-            high = x
-        newton = x - value / slope if slope < 0 else np.nan
-        resolution = 4 * _EPS * (x + scale)
-        if low <= newton <= high:
-            if abs(newton - x) <= resolution:
-                return float(newton), value, evaluation
-            following = newton
-        else:
-            following = 0.5 * (low + high)
-        if high - low <= resolution:
+        low, high = (x, high) if value > 0 else (low, x)
+        step = -value / slope if slope < 0 else np.inf
+        size = x + scale
+        at_resolution = abs(step) <= 4 * _EPS * size or high - low <= 4 * _EPS * size
+        only_noise = abs(step) <= _NEARLY * size and abs(step) >= 0.5 * last
+        if at_resolution or only_noise:
             return x, value, evaluation
-        if evaluation % 4 == 0:
-            if high - low > 0.5 * previous_width and not abs(newton - x) < 1e-6 * (x + scale):
-                following = 0.5 * (low + high)
-            previous_width = high - low
+        inside = low < x + step < high and abs(step) <= 0.5 * last
+        following = x + step if inside else 0.5 * (low + high)
+        last = abs(following - x)
         x = float(following)
     raise ConvergenceError(
         f"no root was found to machine precision in {max_iterations} evaluations; "

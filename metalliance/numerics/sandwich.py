@@ -15,7 +15,13 @@ import numpy as np
 
 from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import BlockDiagonal, FloatArray
-from metalliance.numerics.linalg import inverse, orthonormal_basis, symmetrised, transpose
+from metalliance.numerics.linalg import (
+    inverse,
+    is_definite,
+    orthonormal_basis,
+    symmetrised,
+    transpose,
+)
 
 __all__ = [
     "ADJUSTMENTS",
@@ -210,8 +216,8 @@ def hotelling_test(sandwich: Sandwich, beta: FloatArray, contrasts: FloatArray) 
 
     Notes
     -----
-    With Q = (Cβ)'(CVC')⁻¹Cβ and η = q(q+1)/Σ Var(Ω^(-1/2) CVC' Ω^(-1/2)), Ω = E(CVC') under
-    the working model, F = (η-q+1)/(ηq) · Q on q and η-q+1 degrees of freedom.
+    With Q = (Cβ)'(CVC')⁻¹Cβ and η = q(q+1)/Σ Var(L⁻¹ CVC' L⁻'), LL' = E(CVC') under the
+    working model, F = (η-q+1)/(ηq) · Q on q and η-q+1 degrees of freedom.
 
     References
     ----------
@@ -220,10 +226,9 @@ def hotelling_test(sandwich: Sandwich, beta: FloatArray, contrasts: FloatArray) 
     q = len(contrasts)
     robust = contrasts @ sandwich.vcov @ contrasts.T
     target = contrasts @ _expected_vcov(sandwich) @ contrasts.T
-    values, vectors = np.linalg.eigh(symmetrised(target))
-    if values[0] <= _CUT_OFF * values[-1] or np.linalg.matrix_rank(robust, hermitian=True) < q:
+    if not (is_definite(target) and is_definite(robust)):
         return HotellingTest(statistic=np.nan, df_num=q, df_den=np.nan)
-    half = (vectors / np.sqrt(values)) @ vectors.T
+    half = inverse(np.asarray(np.linalg.cholesky(target), dtype=np.float64))
     total = _total_variance(sandwich, half @ contrasts @ sandwich.bread)
     eta = q * (q + 1) / total
     estimate = contrasts @ beta
