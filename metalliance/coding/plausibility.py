@@ -36,7 +36,9 @@ def check_effect(linked: Linked, findings: Findings) -> None:
     if is_unused(effect):
         return
     facts = derive(linked)
-    _wait_for_blanks(linked, facts, findings)
+    spoiled = any(findings.fault(record) is not None for record in linked.referred())
+    for record, name in needs(linked, facts, spoiled=spoiled):
+        findings.wait(effect.text("study"), record, name)
     wrong = _wrong_value(effect, findings) or _wrong_interval(effect, findings)
     _within_measured_once(linked, facts, findings)
     if not wrong:
@@ -47,12 +49,17 @@ def check_effect(linked: Linked, findings: Findings) -> None:
     _override_reason(effect, findings)
 
 
-def needs(linked: Linked, facts: Facts) -> list[tuple[Record, str]]:
-    """Cells that must be coded before this effect can be used and are still blank."""
+def needs(linked: Linked, facts: Facts, *, spoiled: bool = False) -> list[tuple[Record, str]]:
+    """Cells that must be coded before this effect can be used and are still blank.
+
+    ``spoiled``: a row it refers to is wrong, so that nothing can be said of what follows from it.
+    """
     effect = linked.effect
     found = [(effect, name) for name in _plainly_required(linked) if effect.is_blank(name)]
-    if effect.is_blank("component") and not facts.component and effect.is_blank("alliance_term"):
-        found.append((effect, "alliance_term"))
+    if not linked.resolved or spoiled:
+        return found
+    if not facts.component and effect.is_blank("component") and effect.is_blank("alliance_term"):
+        found.append((effect, "component" if linked.flat else "alliance_term"))
     undecided = facts.component == "within" and not facts.estimand
     if undecided and effect.is_blank("estimand") and effect.is_blank("lag"):
         found.append((effect, "lag"))
@@ -71,7 +78,8 @@ def _plainly_required(linked: Linked) -> list[str]:
     names += ["stat", "value"]
     if effect.text("stat") != NOT_SIGNIFICANT:
         names.append("positive_means")
-    if not _n_elsewhere(linked):
+    unknown_model = linked.model is None and not effect.is_blank("model")
+    if not unknown_model and not _n_elsewhere(linked):
         names.append("n")
     return names
 
@@ -86,11 +94,6 @@ def _n_elsewhere(linked: Linked) -> bool:
     if effect.text("stat") in COEFFICIENTS and printed:
         return True
     return linked.flat and effect.number("vi") is not None and effect.number("yi") is not None
-
-
-def _wait_for_blanks(linked: Linked, facts: Facts, findings: Findings) -> None:
-    for record, name in needs(linked, facts):
-        findings.wait(linked.effect.text("study"), record, name)
 
 
 def _wrong_value(effect: Record, findings: Findings) -> bool:

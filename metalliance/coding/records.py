@@ -81,6 +81,12 @@ class Linked:
                 yield record
 
     @property
+    def resolved(self) -> bool:
+        """True where every reference leads somewhere, or none is needed."""
+        rows = (self.alliance, self.outcome, self.model)
+        return self.flat or all(record is not None for record in rows)
+
+    @property
     def sample(self) -> str:
         """Sample id; by default that of the study, else the study's own id."""
         own = self.effect.text("sample")

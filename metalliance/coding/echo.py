@@ -1,0 +1,121 @@
+"""What the tool understood: one sentence per effect."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from metalliance.coding.assemble import LeftOut, Row
+from metalliance.coding.sophistication import ITEMS
+from metalliance.effectsize.convert import Estimate
+
+if TYPE_CHECKING:
+    from metalliance.coding.review import Review
+
+__all__ = ["echo"]
+
+NORMAL_975 = 1.959963984540054
+GAP = "  "
+
+
+def echo(review: Review, study: str | None = None, coder: str | None = None) -> tuple[str, ...]:
+    """Say in one line what each effect means, or why it is not pooled.
+
+    Parameters
+    ----------
+    review : Review
+    study, coder : str, optional
+        Only effects of this study, only rows of this coder.
+
+    Returns
+    -------
+    tuple of str
+    """
+    lines = []
+    for row in review.judged():
+        effect = row.linked.effect
+        if study is not None and effect.text("study") != study:
+            continue
+        if coder is not None and effect.text("coder") != coder:
+            continue
+        lines.append(_line(row))
+    return tuple(lines)
+
+
+def _line(row: Row) -> str:
+    effect, facts = row.linked.effect, row.facts
+    name = f"{effect.text('study') or '?'} {effect.text('effect') or '?'}"
+    kind = facts.component + (f" {facts.estimand}" if facts.estimand not in ("", "NA") else "")
+    role = "" if row.role == "main" else f"role {row.role}"
+    parts = [name, facts.label, kind]
+    if isinstance(row.outcome, LeftOut):
+        printed = _printed(row)
+        why = row.outcome
+        not_pooled = "" if why.status == "sign unclear" else "not pooled: "
+        parts += [printed, f"{not_pooled}{why.reason} [{why.address}]"]
+    else:
+        parts += [*_numbers(row.outcome), _scores(row), _direction(row, row.outcome), _page(row)]
+    return GAP.join(part for part in (*parts, role) if part)
+
+
+def _printed(row: Row) -> str:
+    effect = row.linked.effect
+    value = effect.number("value")
+    if value is None:
+        return ""
+    return f"{effect.text('stat')} {apa(value, 2)} as printed"
+
+
+def _numbers(estimate: Estimate) -> list[str]:
+    half = NORMAL_975 * math.sqrt(estimate.vi)
+    low, high = estimate.yi - half, estimate.yi + half
+    n = "" if math.isnan(estimate.ni) else f"n {estimate.ni:g}"
+    if estimate.route == "beta":
+        point = f"β {apa(estimate.yi, 2)} [{apa(low, 2)}, {apa(high, 2)}]"
+        spread = f"SE {apa(math.sqrt(estimate.vi), 4)}"
+    else:
+        point = f"r {apa(estimate.r, 2)} [{apa(math.tanh(low), 2)}, {apa(math.tanh(high), 2)}]"
+        spread = f"z {apa(estimate.yi, 4)}"
+    quality = "" if estimate.quality == "direct" else estimate.quality
+    return [point, spread, f"v {apa(estimate.vi, 5)}", n, quality]
+
+
+def _scores(row: Row) -> str:
+    shown = [f"{item} = {row.score.scores[item]}" for item in ITEMS if str(row.score.scores[item])]
+    return ", ".join(shown)
+
+
+def _direction(row: Row, estimate: Estimate) -> str:
+    """Better alliance goes with which outcome, in the words of the instrument."""
+    sign = row.facts.sign_from
+    reverse = f" ({sign})" if sign.startswith("reversed") else ""
+    if estimate.yi == 0:
+        return f"no association{reverse}"
+    better = estimate.yi > 0
+    outcome = row.linked.outcome
+    high = outcome.text("high_score_means") if outcome is not None else ""
+    name = outcome.text("instrument") if outcome is not None else ""
+    if high and name:
+        words = "HIGHER" if better == (high == "better") else "LOWER"
+        return f"better alliance goes with {words} {name}{reverse}"
+    return f"better alliance goes with {'BETTER' if better else 'WORSE'} outcome{reverse}"
+
+
+def _page(row: Row) -> str:
+    page = row.linked.effect.text("page")
+    return f"p. {page}" if page and page[0].isdigit() else page
+
+
+def apa(number: float, decimals: int) -> str:
+    """A number without its leading zero and with a true minus sign.
+
+    >>> apa(-0.314, 2)
+    '−.31'
+    >>> apa(1.2, 2)
+    '1.20'
+    """
+    text = f"{abs(number):.{decimals}f}"
+    if text.startswith("0."):
+        text = text[1:]
+    zero = not text.strip("0.")
+    return text if number >= 0 or zero else f"−{text}"
