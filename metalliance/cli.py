@@ -130,7 +130,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """List every problem of a review at once, and echo what its rows mean."""
-    from metalliance.coding.review import echo, read_review
+    from metalliance.coding.echo import echo
+    from metalliance.coding.review import read_review
 
     read = read_review(review, strict=False)
     lines = echo(read, study=study, coder=coder)

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Literal
 
+from metalliance.coding.about import read_about
 from metalliance.coding.assemble import Outcome, Row, build_table, judge
 from metalliance.coding.cells import shown
 from metalliance.coding.codebook import load_codebook
@@ -56,6 +57,8 @@ class Review:
         Every effect with the rows it refers to.
     faults : Mapping
         By (sheet, row): the error that keeps a row from being used.
+    about : Mapping
+        What START says: title, construct, data (real or simulated), source.
     """
 
     path: Path
@@ -70,6 +73,7 @@ class Review:
     effects_coded: tuple[Record, ...]
     linked: tuple[Linked, ...]
     faults: Mapping[tuple[str, int], Problem]
+    about: Mapping[str, str]
 
     def effects(self, role: Role = "main") -> EffectTable:
         """Usable effects of one role; every other row read is in ``excluded()`` with its reason.
@@ -229,7 +233,9 @@ def _read_workbook(source: Source, names: Mapping[str, str], findings: Findings)
     linked = link(sheets, findings)
     for one in linked:
         check_effect(one, findings)
-    return _review(source, "workbook", findings, linked, sheets, _workbook_assumptions(linked))
+    assumed = _workbook_assumptions(linked)
+    about = read_about(source, names)
+    return _review(source, "workbook", findings, linked, sheets, assumed, about)
 
 
 def _read_sheet(
@@ -262,7 +268,7 @@ def _read_table(
         check_effect(one, findings)
     effects = tuple(one.effect for one in linked)
     sheets = Sheets(studies=(), measures=(), models=(), effects=effects)
-    return _review(source, "flat", findings, linked, sheets, assumed)
+    return _review(source, "flat", findings, linked, sheets, assumed, {})
 
 
 def _table_sheet(source: Source) -> Grid:
@@ -300,6 +306,7 @@ def _review(
     linked: tuple[Linked, ...],
     sheets: Sheets,
     assumed: tuple[Assumed, ...],
+    about: Mapping[str, str],
 ) -> Review:
     return Review(
         path=source.path,
@@ -314,6 +321,7 @@ def _review(
         effects_coded=sheets.effects,
         linked=linked,
         faults=dict(findings.faults),
+        about=about,
     )
 
 

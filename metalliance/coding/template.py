@@ -11,16 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from metalliance.coding.about import ABOUT_KEYS
 from metalliance.coding.codebook import Codebook, Field, SheetDefinition, load_codebook
 
-__all__ = ["ABOUT_KEYS", "fill_workbook", "write_template"]
+__all__ = ["fill_workbook", "write_template"]
 
-ABOUT_KEYS: dict[str, str] = {
-    "title": "Title of the review",
-    "construct": "What is correlated with outcome",
-    "data": "real or simulated",
-    "source": "Where the data come from",
-}
 HOW_TO = (
     "1. STUDIES: one row per sample. 2. MEASURES: one row per alliance or outcome score. "
     "3. MODELS: one row per analysis; RAW (nothing controlled) and PRE (baseline only) need none. "
