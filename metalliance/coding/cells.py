@@ -217,7 +217,7 @@ def _choice(raw: Raw, field: Field) -> str | Fault:
         return level
     if isinstance(raw, datetime.date):
         return _date_fault("a level")
-    near = closest(text, field.levels)
+    near = field.level(closest(text, (*field.levels, *(alias for alias, _ in field.aliases))))
     known = ", ".join(field.levels)
     mend = f"did you mean {near!r}? Levels: {known}" if near else f"use one of: {known}"
     return Fault("unknown-level", f"is no level of {field.name}", mend)

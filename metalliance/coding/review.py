@@ -11,7 +11,6 @@ from typing import Literal
 
 from metalliance.coding.about import read_about
 from metalliance.coding.assemble import Outcome, Row, build_table, judge
-from metalliance.coding.cells import shown
 from metalliance.coding.codebook import load_codebook
 from metalliance.coding.derivation import Facts, derive
 from metalliance.coding.echo import echo
@@ -32,7 +31,6 @@ __all__ = ["Review", "ReviewKind", "echo", "estimate_effect", "read_review"]
 ReviewKind = Literal["workbook", "flat"]
 Role = Literal["main", "sensitivity"]
 SHEET_NAMES = ("STUDIES", "MEASURES", "MODELS", "EFFECTS")
-ABOUT_KEYS = ("title", "construct", "data", "source")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,8 +47,6 @@ class Review:
         Everything found: errors, questions, to-dos, notes.
     assumed : tuple of (name, value, why)
         What the file leaves unsaid and was filled in.
-    about : Mapping of str to str
-        What START says of the review: title, construct, data, source.
     studies, measures, models, effects_coded : tuple of Record
         The rows as coded, with addresses.
     linked : tuple of Linked
@@ -66,7 +62,6 @@ class Review:
     kind: ReviewKind
     problems: tuple[Problem, ...]
     assumed: tuple[Assumed, ...]
-    about: Mapping[str, str]
     studies: tuple[Record, ...]
     measures: tuple[Record, ...]
     models: tuple[Record, ...]
@@ -314,7 +309,6 @@ def _review(
         kind=kind,
         problems=(*source.problems, *findings.in_order()),
         assumed=assumed,
-        about=_about(source),
         studies=sheets.studies,
         measures=sheets.measures,
         models=sheets.models,
@@ -323,14 +317,3 @@ def _review(
         faults=dict(findings.faults),
         about=about,
     )
-
-
-def _about(source: Source) -> dict[str, str]:
-    sheet = next((name for name in source.sheet_names if name.strip().upper() == "START"), None)
-    if source.kind != "workbook" or sheet is None:
-        return {}
-    found: dict[str, str] = {}
-    for row in source.grid(sheet).rows[:50]:
-        if len(row) > 1 and row[0] in ABOUT_KEYS and shown(row[1]).strip():
-            found.setdefault(str(row[0]), shown(row[1]).strip())
-    return found

@@ -60,12 +60,11 @@ class Source:
         self._facts: dict[str, SheetFacts] = {}
         self._book: Any = None
         if self.kind == "workbook":
-            self._open_book()
-            self.sheet_names = tuple(self._book.sheet_names)
+            self.sheet_names = self._open_book()
         else:
             self.sheet_names = (path.name,)
 
-    def _open_book(self) -> None:
+    def _open_book(self) -> tuple[str, ...]:
         from python_calamine import CalamineError, load_workbook
 
         self._facts, linked = inspect_workbook(self.path, self.content)
@@ -76,6 +75,7 @@ class Source:
             self._book = load_workbook(io.BytesIO(self.content))
         except (CalamineError, OSError, ValueError, KeyError) as error:
             raise self._unreadable(error) from None
+        return tuple(self._book.sheet_names)
 
     def _unreadable(self, error: Exception) -> CodingError:
         return file_problem(
