@@ -79,7 +79,9 @@ def _set_aside(linked: Linked, _: Facts, __: Faults) -> LeftOut | None:
     if not is_unused(linked.effect):
         return None
     reason = linked.effect.text("role_reason")
-    return _left_out("not used", f"not used{f': {reason}' if reason else ''}", linked.effect, "role")
+    return _left_out(
+        "not used", f"not used{f': {reason}' if reason else ''}", linked.effect, "role"
+    )
 
 
 def _spoiled(linked: Linked, _: Facts, faults: Faults) -> LeftOut | None:

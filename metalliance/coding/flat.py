@@ -77,7 +77,9 @@ def _check_columns(grid: Grid, header: Header, findings: Findings) -> None:
     first = next(filled_rows(grid), 0)
     row = grid.rows[first] if grid.rows else ()
     seen = ", ".join(str(cell) for cell in row if cell not in ("", None))[:200]
-    what = f"has no column {' and no column '.join(lacking)}" + (f"; it has: {seen}" if seen else "")
+    what = f"has no column {' and no column '.join(lacking)}" + (
+        f"; it has: {seen}" if seen else ""
+    )
     mend = "name the columns so in the first row, or pass mapping={'your column': 'study', …}"
     cell = f"A{header.row + 1}" if header.row >= 0 else ""
     raise CodingError(

@@ -205,7 +205,9 @@ def _pieces(
             if size > MAX_MEMBER:
                 raise _hostile(path, member.filename, f"a part is over {MAX_MEMBER:,} bytes")
             if size > RATIO_MATTERS_ABOVE and size / packed > MAX_RATIO:
-                raise _hostile(path, member.filename, "a part unpacks to hundreds of times its size")
+                raise _hostile(
+                    path, member.filename, "a part unpacks to hundreds of times its size"
+                )
             yield piece, size
 
 

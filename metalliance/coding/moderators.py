@@ -159,4 +159,3 @@ def _third(session: float, row: Linked) -> str:
     if sessions is None:
         return ""
     return "late" if session > 2 * sessions / 3 else "mid"
-

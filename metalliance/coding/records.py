@@ -153,7 +153,11 @@ class Findings:
     def wait(self, study: str, record: Record, name: str) -> None:
         """A cell that is still to be coded."""
         places = self.waiting.setdefault(study, [])
-        if not any(place.row == record.row and n == name for place, n in places if place.sheet == record.sheet):
+        if not any(
+            place.row == record.row and n == name
+            for place, n in places
+            if place.sheet == record.sheet
+        ):
             places.append((record, name))
 
     def fault(self, record: Record) -> Problem | None:
@@ -187,9 +191,7 @@ class Findings:
 
 
 def _place(problem: Problem) -> tuple[int, int, int, str]:
-    sheet = (
-        SHEET_ORDER.index(problem.sheet) if problem.sheet in SHEET_ORDER else len(SHEET_ORDER)
-    )
+    sheet = SHEET_ORDER.index(problem.sheet) if problem.sheet in SHEET_ORDER else len(SHEET_ORDER)
     letters = problem.cell.rstrip("0123456789")
     digits = problem.cell[len(letters) :]
     return sheet, int(digits or 0), len(letters), letters

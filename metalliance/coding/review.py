@@ -10,7 +10,7 @@ from statistics import NormalDist
 from typing import Literal
 
 from metalliance.coding.about import read_about
-from metalliance.coding.assemble import Outcome, Row, build_table, judge
+from metalliance.coding.assemble import Row, build_table, judge
 from metalliance.coding.codebook import load_codebook
 from metalliance.coding.derivation import Facts, derive
 from metalliance.coding.echo import echo
@@ -254,9 +254,7 @@ def _workbook_assumptions(linked: Sequence[Linked]) -> tuple[Assumed, ...]:
     return (("path", "alliance→outcome", f"path is blank in {blank} of {len(linked)} effects"),)
 
 
-def _read_table(
-    source: Source, mapping: Mapping[str, str] | None, findings: Findings
-) -> Review:
+def _read_table(source: Source, mapping: Mapping[str, str] | None, findings: Findings) -> Review:
     grid = _table_sheet(source)
     linked, assumed = read_flat(grid, mapping, findings)
     for one in linked:

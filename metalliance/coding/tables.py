@@ -7,7 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from metalliance.coding.cells import Coded, ErrorValue, Raw, Uncached, a1, is_blank, parse_cell, shown
+from metalliance.coding.cells import (
+    Coded,
+    ErrorValue,
+    Raw,
+    Uncached,
+    a1,
+    is_blank,
+    parse_cell,
+    shown,
+)
 from metalliance.coding.codebook import Field, SheetDefinition, closest, normalise_header
 from metalliance.coding.records import Findings, Record
 from metalliance.coding.spreadsheet import Grid, note
@@ -148,9 +157,7 @@ def read_records(
 ) -> tuple[Record, ...]:
     """Every row below the header that holds more than the template's own formulas."""
     imported = {
-        name: column
-        for name, column in header.fields.items()
-        if definition[name].type != "formula"
+        name: column for name, column in header.fields.items() if definition[name].type != "formula"
     }
     columns = {**imported, **{f"+{name}": column for name, column in header.extra.items()}}
     records = []
@@ -198,9 +205,7 @@ def _extra_field(name: str) -> Field:
     return Field(name=name, type="text", help="")
 
 
-def _note_dates(
-    record: Record, name: str, raw: Raw, field: Field, findings: Findings
-) -> None:
+def _note_dates(record: Record, name: str, raw: Raw, field: Field, findings: Findings) -> None:
     if field.type == TEXT and isinstance(raw, datetime.date):
         what = "is a date: spreadsheets turn an entry like 3-9 into one"
         mend = "format the cell as text and type it again"
@@ -237,5 +242,3 @@ def missing_columns(
             )
         )
     return absent
-
-

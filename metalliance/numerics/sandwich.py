@@ -111,14 +111,14 @@ def _bias_reduced(stack: _Clusters) -> FloatArray:
     """A = D'(D (M - XBX') D')^(-1/2) D with M = D'D.
 
     The symmetric form of Pustejovsky and Tipton; directions that the design uses up
-    (eigenvalues below 1e-12 of the scale of DMD') get weight zero.
+    (eigenvalues below 1e-12 of the trace of DMD') get weight zero.
     """
     lower = np.asarray(np.linalg.cholesky(stack.M), dtype=np.float64)
     upper = transpose(lower)
     inner = symmetrised(upper @ stack.residual_covariance @ lower)
     values, vectors = np.linalg.eigh(inner)
     scale = np.einsum("bij,bji->b", stack.M, stack.M)[:, None]
-    kept = values > _CUT_OFF * np.sqrt(scale)
+    kept = values > _CUT_OFF * scale
     root = np.where(kept, 1 / np.sqrt(np.where(kept, values, 1.0)), 0.0)
     half = vectors * root[:, None, :]
     return np.asarray(lower @ (half @ transpose(vectors)) @ upper)
