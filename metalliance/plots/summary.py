@@ -35,7 +35,7 @@ WIDTH = 504.0
 NARROWEST = 150.0
 MARGIN, GAP = 8.0, 10.0
 LINE = 9.0
-UNDER_WIDTH = 128.0
+NARROW_LABEL, WIDE_LABEL = 128.0, 165.0
 SIZE, SMALL, NOTE = 8.0, 7.0, 6.5
 HEADS = ("Studies", "Effects", "N")
 COUNTS = ("studies", "effects", "patients")
@@ -81,6 +81,7 @@ class _Columns:
     prediction: float
     width: float
     pitch: float
+    room: float
 
 
 def summary_plot(
@@ -128,7 +129,9 @@ def _withheld(data: pd.DataFrame) -> bool:
 
 
 def _columns(data: pd.DataFrame) -> _Columns:
-    labels = [_label_lines(row) for row in data.to_dict(orient="records")]
+    heads = [_split(label)[0] for label in data["label"]]
+    room = min(max(widest(heads, SIZE, True), NARROW_LABEL), WIDE_LABEL)
+    labels = [_label_lines(row, room) for row in data.to_dict(orient="records")]
     at = MARGIN + widest(["Component", *[lines[0] for lines in labels]], SIZE, True)
     at = max(at, MARGIN + max(widest(lines[1:], SMALL) for lines in labels))
     counts = []
@@ -150,15 +153,16 @@ def _columns(data: pd.DataFrame) -> _Columns:
         interval=end,
         prediction=width - MARGIN,
         width=width,
+        room=room,
         pitch=7 + LINE * max(2, *(len(lines) for lines in labels)),
     )
 
 
-def _label_lines(row: dict[str, Any]) -> list[str]:
+def _label_lines(row: dict[str, Any], room: float) -> list[str]:
     """The bold first line of a label, then small ones."""
     head, *rest = _split(row["label"])
     under = ", ".join([*rest, *(["imprecise (df < 4)"] if row["imprecise"] else [])])
-    return [head, *wrapped(under, SMALL, UNDER_WIDTH)]
+    return [head, *wrapped(under, SMALL, room)]
 
 
 def _split(label: str) -> list[str]:
@@ -230,7 +234,7 @@ def _header(columns: _Columns, y: float, rule: float, letter: str) -> list[Item]
 
 def _row(row: dict[str, Any], columns: _Columns, axis: Axis, y: float) -> list[Item]:
     base = y + 0.36 * SIZE
-    head, *under = _label_lines(row)
+    head, *under = _label_lines(row, columns.room)
     first = base - LINE * len(under) / 2
     items: list[Item] = [Text(x=MARGIN, y=first, text=head, size=SIZE, bold=True, role="label")]
     items += [

@@ -13,6 +13,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from metalliance.report.figures import ReportFigure
 from metalliance.report.labels import construct, is_simulated, pool_title
 from metalliance.report.methods import methods_paragraphs, references
+from metalliance.report.sources import spans
 from metalliance.report.tables import (
     effects_table,
     excluded_table,
@@ -55,7 +56,7 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
         "css": css,
         "script": script,
         "script_hash": _policy_hash(script),
-        "paragraphs": first_screen(analysis),
+        "paragraphs": [(heading, spans(text)) for heading, text in first_screen(analysis)],
         "counts": analysis.counts,
         "figures": {figure.name: figure for figure in figures},
         "main_figures": [figure for figure in figures if figure.place == "main"],

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 
-import pandas as pd
-
-from metalliance.plots.forest_rows import study_labels
 from metalliance.report.labels import better, construct, is_simulated, pool_title, symbol
-from metalliance.report.numbers import correlation, count, interval, number, range_of
+from metalliance.report.numbers import correlation, count, number, range_of
+from metalliance.report.robustness import robustness
+from metalliance.report.sources import cited, plain
 from metalliance.workflow.analysis import Analysis, Pool
 
-__all__ = ["first_screen", "headline", "pool_sentence", "robustness", "sophistication"]
+__all__ = ["estimate", "first_screen", "headline", "pool_sentence", "sophistication"]
 
 TRAIT = ("between_observed", "between_latent")
+FEWEST_DF = 4
+LEAST_SPREAD = 0.1
 Paragraph = tuple[str, str]
 
 
@@ -41,125 +42,126 @@ def pool_sentence(pool: Pool) -> str:
 
 def estimate(pool: Pool) -> str:
     """``r = .27 [.24, .29]``."""
-    mean = pool.predict_r.iloc[0]
-    limits = interval(mean["conf_low"], mean["conf_high"])
-    return f"{symbol(pool)} = {correlation(mean['estimate'])} {limits}"
+    return plain(_estimate(pool))
 
 
-def first_screen(analysis: Analysis) -> tuple[Paragraph, ...]:
-    """The paragraphs of the summary box: heading and text."""
-    fitted = [pool for pool in analysis.main if pool.fit is not None]
-    if not fitted:
-        return (("What these studies show.", "No pool has two independent studies yet."),)
-    sentences = []
-    for pool in fitted:
-        if pool.component == "total" and pool.key == "total":
-            sentences.append(_total(analysis, pool))
-    components = [pool for pool in fitted if pool.component in (*TRAIT, "within")]
-    sentences += _trait(fitted)
-    sentences += _state(analysis, fitted)
-    if not components:
-        sentences.append(
-            "No study here separates differences between patients from changes within a patient, "
-            "so these data cannot say which of the two the association reflects."
-        )
-    elif _has(fitted, TRAIT) and _has(fitted, ("within",)):
-        sentences.append(
-            "Read the gap between trait and state with care: trait values are mostly unadjusted "
-            "correlations of averages, state values come from other models and are less reliably "
-            "measured. Each pool is estimated by itself here; their difference is not tested."
-        )
-    paragraphs = [("What these studies show.", " ".join(sentences))]
-    for heading, text in (
-        ("Sophistication:", sophistication(analysis)),
-        ("Robustness:", robustness(analysis)),
-        ("Cannot be concluded:", _limits(analysis, components)),
-    ):
-        if text:
-            paragraphs.append((heading, text))
-    return tuple(paragraphs)
+def _estimate(pool: Pool) -> str:
+    mean, low, high = (_number(pool, name) for name in ("estimate", "conf_low", "conf_high"))
+    return f"{symbol(pool)} = {mean} [{low}, {high}]"
 
 
-def _has(pools: list[Pool], components: tuple[str, ...]) -> bool:
-    return any(pool.component in components for pool in pools)
+def _number(pool: Pool, name: str) -> str:
+    value = float(pool.predict_r[name].iloc[0])
+    return cited(f"models.{pool.key}.predict_r.{name}", correlation(value))
 
 
 def _size(pool: Pool) -> str:
-    studies = count(pool.counts.studies, "study", "studies")
+    source = f"models.{pool.key}.counts"
+    text = cited(f"{source}.studies", count(pool.counts.studies, "study", "studies"))
     if pool.counts.effects == pool.counts.studies:
-        return studies
-    return f"{studies}, {count(pool.counts.effects, 'effect')}"
+        return text
+    return f"{text}, {cited(f'{source}.effects', count(pool.counts.effects, 'effect'))}"
+
+
+def first_screen(analysis: Analysis) -> tuple[Paragraph, ...]:
+    """The paragraphs of the summary box: heading and text, numbers cited by `cited`."""
+    fitted = [pool for pool in analysis.main if pool.fit is not None]
+    if not fitted:
+        return (("What these studies show.", "No pool has two independent studies yet."),)
+    state = _state_pools(analysis, fitted)
+    trait = [pool for pool in fitted if pool.key in TRAIT]
+    sentences = [_total(analysis, pool) for pool in fitted if pool.key == "total"]
+    sentences += [_trait(analysis, pool) for pool in trait]
+    sentences += [_state(analysis, pool) for pool in state]
+    sentences.append(_separation(analysis, trait, state))
+    paragraphs = [
+        ("What these studies show.", " ".join(text for text in sentences if text)),
+        ("Sophistication:", sophistication(analysis)),
+        ("Robustness:", robustness(analysis)),
+        ("Cannot be concluded:", _limits(analysis, state)),
+    ]
+    return tuple((heading, text) for heading, text in paragraphs if text)
+
+
+def _state_pools(analysis: Analysis, fitted: list[Pool]) -> list[Pool]:
+    """Within-patient pools, the primary estimand of the plan first."""
+    primary = f"within.{analysis.plan.state}"
+    state = [pool for pool in fitted if pool.component == "within" and ".dropout" not in pool.key]
+    return sorted(state, key=lambda pool: pool.key != primary)
+
+
+def _direction(pool: Pool) -> int:
+    """1 or -1 where the interval excludes zero and may be read, else 0."""
+    mean = pool.predict_r.iloc[0]
+    if pool.imprecise or mean["conf_low"] <= 0 <= mean["conf_high"]:
+        return 0
+    return 1 if mean["conf_low"] > 0 else -1
 
 
 def _total(analysis: Analysis, pool: Pool) -> str:
-    mean = pool.predict_r.iloc[0]
-    if mean["conf_low"] > 0:
-        opening = f"Patients with {better(analysis)} had better outcomes: "
-    elif mean["conf_high"] < 0:
-        opening = f"Patients with {better(analysis)} had worse outcomes: "
+    openings = {
+        1: f"Patients with {better(analysis)} had better outcomes:",
+        -1: f"Patients with {better(analysis)} had worse outcomes:",
+        0: f"For the association of {construct(analysis)} with outcome,",
+    }
+    text = f"{openings[_direction(pool)]} total {_estimate(pool)}, {_size(pool)}."
+    return text + _zero(pool) + _new_study(pool, "total")
+
+
+def _trait(analysis: Analysis, pool: Pool) -> str:
+    what = "average over sessions" if pool.key == "between_observed" else "latent average over time"
+    text = (
+        f"Between patients, comparing them on the {what} of their {_short(analysis)}, trait-like "
+        f"{_estimate(pool)}, {_size(pool)}."
+    )
+    return text + _zero(pool)
+
+
+def _state(analysis: Analysis, pool: Pool) -> str:
+    better_too = {1: "outcome was better too:", -1: "outcome was worse:", 0: "the outcome:"}
+    ending = better_too[_direction(pool)]
+    name = _short(analysis)
+    if pool.path == "outcome→alliance":
+        opening = f"In the other direction, from outcome to later {name},"
     else:
-        opening = f"The association of {construct(analysis)} with outcome is not clear of zero: "
-    return f"{opening}total {estimate(pool)}, {_size(pool)}.{_new_study(pool, 'total')}"
+        when = f"Within a patient, when the {name} was better than usual for that patient,"
+        occasion = {
+            "concurrent_r": "at the same occasion",
+            "lagged_r": "at the next measurement",
+            "lagged_partial": "at the next measurement and net of earlier outcome",
+        }[pool.estimand]
+        opening = f"{when} {occasion} {ending}"
+    text = f"{opening} state-like {_estimate(pool)}, {_size(pool)}."
+    return text + _interval(pool) + _new_study(pool, "state-like")
 
 
-def _trait(fitted: list[Pool]) -> list[str]:
-    sentences = []
-    for pool in fitted:
-        if pool.key == "between_observed":
-            opening = "Comparing patients' average alliance over sessions,"
-        elif pool.key == "between_latent":
-            opening = "Comparing patients on a latent average,"
-        else:
-            continue
-        sentences.append(f"{opening} trait-like {estimate(pool)}, {_size(pool)}.")
-    return sentences
+def _interval(pool: Pool) -> str:
+    readings = {
+        1: " The average is positive, its interval excluding zero.",
+        -1: " The average is negative, its interval excluding zero.",
+        0: _zero(pool),
+    }
+    return readings[_direction(pool)]
 
 
-def _state(analysis: Analysis, fitted: list[Pool]) -> list[str]:
-    state = [pool for pool in fitted if pool.component == "within"]
-    primary = f"within.{analysis.plan.state}"
-    state.sort(key=lambda pool: pool.key != primary)
-    sentences = []
-    for pool in state:
-        if pool.path == "outcome→alliance":
-            opening = "In the other direction, from outcome to later alliance,"
-        elif pool.estimand == "concurrent_r":
-            opening = (
-                "Within a patient, comparing occasions when the alliance was better than usual "
-                "for that patient with the others, at the same occasion"
-            )
-        elif pool.estimand == "lagged_r":
-            opening = "Within a patient, from better-than-usual alliance to the next outcome,"
-        else:
-            opening = (
-                "Within a patient, from better-than-usual alliance to the next outcome and net "
-                "of earlier outcome,"
-            )
-        sentences.append(f"{opening} state-like {estimate(pool)}, {_size(pool)}.{_reading(pool)}")
-    return sentences
-
-
-def _reading(pool: Pool) -> str:
-    mean = pool.predict_r.iloc[0]
+def _zero(pool: Pool) -> str:
     if pool.imprecise:
-        return " The estimate is imprecise: too few independent studies (df < 4)."
-    if mean["conf_low"] > 0:
-        text = " The average is positive, its interval excluding zero."
-    elif mean["conf_high"] < 0:
-        text = " The average is negative, its interval excluding zero."
-    else:
-        text = " Its interval includes zero."
-    return text + _new_study(pool, "state-like")
+        df = number(float(pool.tidy["df"].iloc[0]), 1)
+        source = f"models.{pool.key}.tidy.0.df"
+        return (
+            f" The estimate is imprecise: too few independent studies (df = {cited(source, df)})."
+        )
+    return "" if _direction(pool) else " Its interval includes zero."
 
 
 def _new_study(pool: Pool, kind: str) -> str:
     mean = pool.predict_r.iloc[0]
     low, high = mean["pi_low"], mean["pi_high"]
-    if not (math.isfinite(low) and math.isfinite(high)):
+    if pool.imprecise or not (math.isfinite(low) and math.isfinite(high)):
         return ""
     text = (
-        f" In a new study the {kind} association may lie anywhere from {correlation(low)} to "
-        f"{correlation(high)} (95% prediction interval)"
+        f" In a new study the {kind} association may lie anywhere from {_number(pool, 'pi_low')} "
+        f"to {_number(pool, 'pi_high')} (95% prediction interval)"
     )
     if low <= 0 <= high:
         studies = count(pool.counts.studies, "study", "studies")
@@ -170,36 +172,67 @@ def _new_study(pool: Pool, kind: str) -> str:
     return f"{text}."
 
 
-def sophistication(analysis: Analysis) -> str:
-    """Slopes on the index, between studies and per .1, where they can be read."""
-    parts = []
-    for result in analysis.sophistication:
-        if result.not_reported != "zero":
-            continue
-        pool = analysis.pool(result.pool)
-        name = pool_title(pool)
-        if result.withheld:
-            parts.append(f"{name}: not tested ({result.withheld}).")
-            continue
-        between = result.slopes[result.slopes["term"].str.endswith("between")]
-        if between.empty:
-            continue
-        slope = between.iloc[0]
-        if slope["df"] < 4:
-            parts.append(
-                f"{name}: {pool.counts.studies} studies are too few to test it "
-                f"(df = {number(slope['df'], 1)})."
-            )
-            continue
-        scale = "β" if pool.es_metric == "beta" else "Fisher's z"
-        parts.append(
-            f"{name}: {scale} changes by {number(slope['estimate'], 3)} "
-            f"[{number(slope['conf_low'], 3)}, {number(slope['conf_high'], 3)}] per .1 of the "
-            "index."
+def _separation(analysis: Analysis, trait: list[Pool], state: list[Pool]) -> str:
+    """What may be said about the two components side by side."""
+    if not trait and not state:
+        assumed = {name for name, _, _ in analysis.review.assumed}
+        text = (
+            "The file does not say what its effects separate; all were taken as totals. "
+            if "component" in assumed
+            else ""
         )
-    if parts and all("not tested" in part for part in parts):
-        return "" if _nothing_coded(analysis) else " ".join(parts)
+        return text + (
+            "No study here separates differences between patients from changes within a patient, "
+            "so these data cannot say which of the two the association reflects."
+        )
+    if trait and state and not any(pool.imprecise for pool in (*trait, state[0])):
+        return (
+            "Read the gap between trait and state with care: trait values are mostly unadjusted "
+            "correlations of averages, state values come from other models and are less reliably "
+            "measured. Each pool is estimated by itself here; their difference is not tested."
+        )
+    return ""
+
+
+def sophistication(analysis: Analysis) -> str:
+    """Slopes on the index between studies, for total, trait and the primary state pool."""
+    if _nothing_coded(analysis):
+        return ""
+    keys = {"total", *TRAIT, f"within.{analysis.plan.state}"}
+    parts = [
+        f"{pool_title(analysis.pool(result.pool))}: {text}"
+        for place, result in enumerate(analysis.sophistication)
+        if result.not_reported == "zero" and result.pool in keys
+        if (text := _slope(analysis, place))
+    ]
     return " ".join(parts)
+
+
+def _slope(analysis: Analysis, place: int) -> str:
+    result = analysis.sophistication[place]
+    pool = analysis.pool(result.pool)
+    if result.withheld:
+        return f"not tested ({result.withheld})."
+    between = result.slopes[result.slopes["term"].str.endswith("between")]
+    if between.empty:
+        return "its studies do not differ on the index."
+    slope = between.iloc[0]
+    if slope["df"] < FEWEST_DF:
+        studies = count(pool.counts.studies, "study is", "studies are")
+        return f"{studies} too few to test it (df = {number(slope['df'], 1)})."
+    low, high = result.effects["sophistication"].min(), result.effects["sophistication"].max()
+    if high - low < LEAST_SPREAD:
+        return (
+            f"the index spans only {correlation(low)} to {correlation(high)}, too little for a "
+            "slope to be read."
+        )
+    source = f"questions.sophistication.{place}.slopes.{between.index[0]}"
+    shown = [
+        cited(f"{source}.{name}", number(slope[name], 3))
+        for name in ("estimate", "conf_low", "conf_high")
+    ]
+    scale = "β" if pool.es_metric == "beta" else "Fisher's z"
+    return f"{scale} changes by {shown[0]} [{shown[1]}, {shown[2]}] per .1 of the index."
 
 
 def _nothing_coded(analysis: Analysis) -> bool:
@@ -209,40 +242,17 @@ def _nothing_coded(analysis: Analysis) -> bool:
     )
 
 
-def robustness(analysis: Analysis) -> str:
-    """Range of the estimate over the planned checks and leave-one-out, per pool."""
-    sentences = []
-    for pool in analysis.main:
-        checks = _checks(analysis, pool)
-        if pool.fit is None or checks.empty:
-            continue
-        mean = float(pool.predict_r["estimate"].iloc[0])
-        far = checks.loc[(checks["estimate"] - mean).abs().idxmax()]
-        low, high = checks["estimate"].min(), checks["estimate"].max()
-        sentences.append(
-            f"{pool_title(pool)}: across {count(len(checks), 'refit')} {symbol(pool)} ranged from "
-            f"{range_of(low, high)}; what moved it most: {far['setting']} "
-            f"({correlation(far['estimate'])})."
-        )
-    return " ".join(sentences)
-
-
-def _checks(analysis: Analysis, pool: Pool) -> pd.DataFrame:
-    table = analysis.sensitivity
-    planned = table[table["pool"].eq(pool.key)][["setting", "estimate"]]
-    left = analysis.leave_one_out.get(pool.key, pd.DataFrame())
-    if len(left):
-        names = "without " + left["omitted"].map(study_labels(pool))
-        omitted = pd.DataFrame({"setting": names, "estimate": left["estimate"]})
-        planned = pd.concat([planned, omitted], ignore_index=True)
-    return planned.dropna().reset_index(drop=True)
-
-
-def _limits(analysis: Analysis, components: list[Pool]) -> str:
-    name = construct(analysis)
-    if any(pool.component == "within" for pool in components):
+def _limits(analysis: Analysis, state: list[Pool]) -> str:
+    if state:
         return (
-            f"that improving the {name.removeprefix('therapeutic ')} improves outcome (the within "
-            "effects are observational), nor that it does not."
+            f"that improving the {_short(analysis)} improves outcome (the within effects are "
+            "observational), nor that it does not."
         )
-    return f"that {name} improves outcome, nor that it does not: correlations between patients."
+    return (
+        f"that more {construct(analysis)} improves outcome, nor that it does not (these are "
+        "correlations between patients)."
+    )
+
+
+def _short(analysis: Analysis) -> str:
+    return construct(analysis).removeprefix("therapeutic ")
