@@ -68,7 +68,8 @@ def judge(
     try:
         return estimate(linked, facts)
     except ConversionError as error:
-        return _left_out("not converted", str(error), linked.effect, "stat")
+        field = "stat" if linked.effect.coded("stat").cell else "value"
+        return _left_out("not converted", str(error), linked.effect, field)
 
 
 def _left_out(status: Status, reason: str, record: Record, field: str = "") -> LeftOut:

@@ -28,14 +28,8 @@ def read_flat(
     _check_columns(grid, header, findings)
     records = read_records(grid, definition, header, findings)
     if not records:
-        raise CodingError(
-            [
-                *findings.problems,
-                _sheet_problem(
-                    grid, "", "no-rows", "has a header but no rows", "add one row per effect"
-                ),
-            ]
-        )
+        what, mend = "has a header but no rows", "add one row per effect"
+        raise CodingError([_sheet_problem(grid, "", "no-rows", what, mend)])
     assumed = _assumptions(header)
     default = {name: value for name, value, _ in assumed}
     counts: dict[str, int] = {}
@@ -82,9 +76,7 @@ def _check_columns(grid: Grid, header: Header, findings: Findings) -> None:
     )
     mend = "name the columns so in the first row, or pass mapping={'your column': 'study', …}"
     cell = f"A{header.row + 1}" if header.row >= 0 else ""
-    raise CodingError(
-        [*findings.problems, _sheet_problem(grid, cell, "missing-column", what, mend)]
-    )
+    raise CodingError([_sheet_problem(grid, cell, "missing-column", what, mend)])
 
 
 def _check_width(grid: Grid, header: Header, findings: Findings) -> None:

@@ -211,19 +211,19 @@ def _pieces(
             yield piece, size
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """A construct that no spreadsheet program writes."""
 
 
 def _feed(path: Path, member: str, parser: expat.XMLParserType, piece: bytes) -> None:
     try:
         parser.Parse(piece, False)
-    except _Refused as error:
+    except _RefusedError as error:
         raise _hostile(path, member, str(error)) from None
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise _Refused("its XML declares a document type or entities")
+    raise _RefusedError("its XML declares a document type or entities")
 
 
 class _Parts:
@@ -288,7 +288,7 @@ class _SheetScan:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise _Refused("its XML is nested too deeply")
+            raise _RefusedError("its XML is nested too deeply")
         name = tag.rpartition(" ")[2]
         if name == "c":
             self._place(attributes.get("r", ""))
@@ -342,4 +342,4 @@ class _SheetScan:
         elif self.formula and not value and self.kind != "str":
             facts.uncached.add(address)
         if len(facts.uncached) + len(facts.errors) > MAX_CELLS:
-            raise _Refused("it has too many formulas")
+            raise _RefusedError("it has too many formulas")

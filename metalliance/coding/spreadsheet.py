@@ -170,7 +170,8 @@ def _text_grid(path: Path, content: bytes) -> tuple[Grid, tuple[Problem, ...]]:
 
 
 def _records(path: Path, text: str, delimiter: str) -> Iterator[Sequence[Raw]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    closed = _quotes_closed(text, delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=not closed)
     cells = 0
     try:
         for row in reader:
@@ -185,6 +186,15 @@ def _records(path: Path, text: str, delimiter: str) -> Iterator[Sequence[Raw]]:
             f"line {reader.line_num} cannot be read as a table ({error})",
             "look for a quotation mark that is never closed",
         ) from None
+
+
+def _quotes_closed(text: str, delimiter: str) -> bool:
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True):
+            pass
+    except csv.Error as error:
+        return "unexpected end" not in str(error)
+    return True
 
 
 def _decode(path: Path, content: bytes) -> tuple[str, str]:

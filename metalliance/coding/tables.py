@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 from metalliance.coding.cells import (
     Coded,
-    ErrorValue,
     Raw,
-    Uncached,
     a1,
     is_blank,
     parse_cell,
@@ -83,12 +81,15 @@ def find_header(
 
 
 def _header_row(grid: Grid, definition: SheetDefinition, renamed: Mapping[str, str]) -> int:
-    wanted = sum(field.required for field in definition.fields)
+    enough = min(2, sum(field.required for field in definition.fields))
+    only_one = -1
     for row in range(min(HEADER_WITHIN, len(grid.rows))):
         mapped = sum(normalise_header(shown(cell)) in renamed for cell in grid.rows[row])
-        if recognised(grid, definition, row) + mapped >= min(2, max(wanted, 1)):
+        count = recognised(grid, definition, row) + mapped
+        if count >= enough:
             return row
-    return -1
+        only_one = row if count and only_one < 0 else only_one
+    return only_one
 
 
 def _twice(
@@ -98,7 +99,7 @@ def _twice(
         sheet=grid.sheet,
         cell=a1(row, column),
         value=title,
-        what=f"columns {a1(row, at)} ({first!r}) and {a1(row, column)} ({title!r}) both mean {name}",
+        what=f"{a1(row, at)} ({first!r}) and {a1(row, column)} ({title!r}) both mean {name}",
         mend="keep one of them, or rename the other",
         severity="error",
         code="duplicate-column",
