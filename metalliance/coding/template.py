@@ -28,6 +28,8 @@ HOW_TO = (
     "Check at any time:  metalliance check FILE    Report:  metalliance report FILE",
 )
 ROWS = 2000
+FORMULA_ROWS = 300
+GREY = "FF7F7F7F"
 HEADER, NEEDED, MADE = "FFD9E2EC", "FFFFF2CC", "FFE7E6E6"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 RISKY = ("=", "+", "-", "@")
@@ -71,7 +73,9 @@ def fill_workbook(path: str | Path, sheets: Rows, about: Mapping[str, str] | Non
         _sheet(book.create_sheet(definition.name), definition, sheets.get(definition.name, ()))
     _codes(book.create_sheet("CODES"), codebook)
     for definition in codebook.sheets:
-        _dropdowns(book[definition.name], definition, codebook)
+        sheet = book[definition.name]
+        _dropdowns(sheet, definition, codebook)
+        _formulas(sheet, definition, len(sheets.get(definition.name, ())))
     _save(book, Path(path))
 
 
@@ -85,7 +89,9 @@ def _start(sheet: Any, codebook: Codebook, about: Mapping[str, str]) -> None:
     row = 3
     for key, label in ABOUT_KEYS.items():
         sheet.cell(row, 1, key).font = Font(bold=True)
-        cell = sheet.cell(row, 2, _safe(about.get(key, "")) or None)
+        cell = sheet.cell(row, 2)
+        if about.get(key):
+            _put(cell, about[key])
         sheet.cell(row, 3, f"({label})")
         if key == "data" and about.get("data") == "simulated":
             cell.font = Font(bold=True, color="FFC00000")
@@ -129,14 +135,15 @@ def _sheet(sheet: Any, definition: SheetDefinition, rows: Sequence[Mapping[str, 
                 sheet.column_dimensions[letter].outlineLevel = 1
                 sheet.column_dimensions[letter].hidden = True
             if field.type == "id" or name == "p_printed":
-                for row in range(2, ROWS + 2 if not rows else len(rows) + 202):
+                sheet.column_dimensions[letter].number_format = "@"
+                for row in range(2, len(rows) + 2):
                     sheet.cell(row, number).number_format = "@"
         cell.fill = PatternFill("solid", start_color=color)
     for number, row_values in enumerate(rows, start=2):
         for column, name in enumerate(names, start=1):
             value = row_values.get(name)
             if value is not None and value != "":
-                sheet.cell(number, column).value = _safe(value)
+                _put(sheet.cell(number, column), value)
     sheet.freeze_panes = "B2" if definition.name == "STUDIES" else "D2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(names))}{max(len(rows) + 1, 2)}"
     sheet.sheet_properties.outlinePr.summaryRight = False
@@ -156,7 +163,7 @@ def _codes(sheet: Any, codebook: Codebook) -> None:
         sheet.cell(1, number, name).font = Font(bold=True)
         sheet.column_dimensions[get_column_letter(number)].width = max(14, len(name) + 2)
         for row, level in enumerate((*levels, *_missing_codes(name)), start=2):
-            sheet.cell(row, number, _safe(level))
+            _put(sheet.cell(row, number), level)
     sheet.freeze_panes = "A2"
 
 
@@ -171,13 +178,15 @@ def _dropdowns(sheet: Any, definition: SheetDefinition, codebook: Codebook) -> N
 
     lists = list(codebook.levels)
     for number, field in enumerate(definition.fields, start=1):
-        if not field.levels:
+        if field.levels:
+            letter = get_column_letter(lists.index(field.list_name) + 1)
+            count = len(field.levels) + len(_missing_codes(field.list_name))
+            choices = f"CODES!${letter}$2:${letter}${count + 1}"
+        elif field.source:
+            choices = f"{field.source}!$A$2:$A${ROWS + 1}"
+        else:
             continue
-        letter = get_column_letter(lists.index(field.list_name) + 1)
-        count = len(field.levels) + len(_missing_codes(field.list_name))
-        rule = DataValidation(
-            type="list", formula1=f"CODES!${letter}$2:${letter}${count + 1}", allow_blank=True
-        )
+        rule = DataValidation(type="list", formula1=choices, allow_blank=True)
         rule.errorTitle, rule.error = field.name, "Choose from the list."
         rule.promptTitle, rule.prompt = field.name, field.help[:250]
         rule.showErrorMessage = rule.showInputMessage = True
@@ -186,11 +195,65 @@ def _dropdowns(sheet: Any, definition: SheetDefinition, codebook: Codebook) -> N
         sheet.add_data_validation(rule)
 
 
-def _safe(value: object) -> object:
-    """Text never becomes a formula; a number in text form stays text."""
+def _put(cell: Any, value: object) -> None:
+    """Write a value as it is; text never becomes a formula, now or when it is edited."""
+    cell.value = value
     if isinstance(value, str) and value.startswith(RISKY):
-        return f"'{value}"
-    return value
+        cell.data_type = "s"
+        cell.quotePrefix = True
+
+
+def _formulas(sheet: Any, definition: SheetDefinition, rows: int) -> None:
+    """Fill the grey columns of EFFECTS: they show, and are never read."""
+    from openpyxl.styles import Font
+
+    for name, formula in made_by_the_sheet().items():
+        if name not in definition.names:
+            continue
+        column = definition.names.index(name) + 1
+        for row in range(2, max(rows, FORMULA_ROWS) + 2):
+            cell = sheet.cell(row, column, formula.replace("{row}", str(row)))
+            cell.font = Font(color=GREY)
+
+
+def made_by_the_sheet() -> dict[str, str]:
+    """Formulas of the grey columns, with ``{row}`` for the row number."""
+    from openpyxl.utils import get_column_letter
+
+    book = load_codebook()
+    effects, measures = book["EFFECTS"].names, book["MEASURES"].names
+
+    def own(name: str) -> str:
+        return f"${get_column_letter(effects.index(name) + 1)}{{row}}"
+
+    def column(name: str) -> str:
+        letter = get_column_letter(measures.index(name) + 1)
+        return f"MEASURES!${letter}$2:${letter}${ROWS + 1}"
+
+    def of(measure: str, name: str) -> str:
+        same = f"({column('study')}={own('study')})*({column('id')}={own(measure)})"
+        return f"LOOKUP(2,1/({same}),{column(name)})"
+
+    def when(measure: str) -> str:
+        first = of(measure, "first_session")
+        return f'IF(ISTEXT({first}),{first},IF({first}=0,"","s"&{first}))'
+
+    def words(measure: str) -> str:
+        parts = (of(measure, "instrument"), of(measure, "rater"), when(measure))
+        return '&" "&'.join(parts)
+
+    empty = f'OR({own("alliance")}="",{own("outcome")}="")'
+    sessions = [
+        of(m, s) for s in ("first_session", "last_session") for m in ("alliance", "outcome")
+    ]
+    first, last = ",".join(sessions[:2]), ",".join(sessions[2:])
+    overlap = f"MAX(0,MIN({last})-MAX({first})+1)"
+    known = "*".join(sessions)
+    return {
+        "label": f'=IF({empty},"",IFERROR({words("alliance")}&" → "&{words("outcome")},""))',
+        "shared_occasions": f'=IF({empty},"",IF({own("lag")}="post",0,'
+        f'IFERROR(IF({known}=0,"",{overlap}),0)))',
+    }
 
 
 def _save(book: Any, path: Path) -> None:
