@@ -135,12 +135,14 @@ def check(
 
     read = read_review(review, strict=False)
     lines = echo(read, study=study, coder=coder)
-    errors = sum(problem.severity == "error" for problem in read.problems)
+    problems = read.problems if study is None else read.problems_of(study)
+    counts = _severities(problems)
+    errors = counts["error"]
     if as_json:
-        result = {"effects": list(lines), "counts": _severities(read.problems)}
-        _emit("check", result, problems=read.problems, ok=not errors)
+        result = {"effects": list(lines), "counts": counts}
+        _emit("check", result, problems=problems, ok=not errors)
     else:
-        _show_check(read, lines, limited=study is None and coder is None)
+        _show_check(problems, lines, limited=study is None and coder is None)
     raise typer.Exit(BAD_INPUT if errors else OK)
 
 
@@ -241,22 +243,27 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield status.update
 
 
-def _show_check(read: Review, lines: tuple[str, ...], *, limited: bool) -> None:
+def _show_check(problems: Sequence[Problem], lines: tuple[str, ...], *, limited: bool) -> None:
     for severity in ("error", "question", "todo", "note"):
-        for problem in read.problems:
+        for problem in problems:
             if problem.severity == severity:
                 label = "to do" if severity == "todo" else severity
                 typer.echo(f"{label:>8}  {problem}")
-    counts = _severities(read.problems)
+    counts = _severities(problems)
     typer.echo(
-        f"{len(lines)} effects: {counts['error']} errors, {counts['question']} questions, "
-        f"{counts['todo']} to do, {counts['note']} notes."
+        f"{_many(len(lines), 'effect')}: {_many(counts['error'], 'error')}, "
+        f"{_many(counts['question'], 'question')}, {counts['todo']} to do, "
+        f"{_many(counts['note'], 'note')}."
     )
     if limited and len(lines) > ECHO_AT_MOST:
         typer.echo("See what its effects mean: metalliance check FILE --study NAME")
         return
     for line in lines:
         typer.echo(line)
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _severities(problems: Sequence[Problem]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
+from string import ascii_uppercase
 from typing import Literal
 
 from metalliance.coding.about import read_about
@@ -85,6 +86,18 @@ class Review:
         if role not in ("main", "sensitivity"):
             raise ValueError(f"role is 'main' or 'sensitivity', not {role!r}")
         return build_table(self.judged(), role)
+
+    def problems_of(self, study: str) -> tuple[Problem, ...]:
+        """The problems that stand in rows of one study."""
+        coded = (*self.studies, *self.measures, *self.models, *self.effects_coded)
+        rows = {
+            (record.sheet, str(record.row)) for record in coded if record.text("study") == study
+        }
+        return tuple(
+            problem
+            for problem in self.problems
+            if (problem.sheet, problem.cell.lstrip(ascii_uppercase)) in rows
+        )
 
     def judged(self) -> tuple[Row, ...]:
         """Every effect with its facts, its sophistication, and its estimate or why it has none."""
