@@ -50,6 +50,10 @@ def parse_random(random: str | Sequence[str], frame: pd.DataFrame) -> tuple[Rand
     >>> [(term.name, term.levels) for term in parse_random("~ 1 | study/effect", frame)]
     [('study', 2), ('study/effect', 3)]
     """
+    if not isinstance(random, (str, list, tuple)):
+        raise SpecificationError(
+            f"random= must be a formula such as '~ 1 | study/effect' or a list, not {random!r}"
+        )
     formulas = [random] if isinstance(random, str) else list(random)
     if not formulas:
         raise SpecificationError("random=[] names no term; leave random= out for a univariate fit")

@@ -43,6 +43,7 @@ def test_a_list_of_terms() -> None:
         ("~ 1 | same", "all 6 rows have the same same"),
         (["~ 1 | lab", "~ 1 | lab/study"], "more than once"),
         ([], "names no term"),
+        (3, "must be a formula"),
     ],
 )
 def test_what_is_refused(random: str | list[str], says: str) -> None:
