@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from metalliance.plots.axis import Axis, effect_axis, printed, reading
-from metalliance.plots.forest_rows import study_labels
+from metalliance.plots.forest_rows import normal_quantile, study_labels
 from metalliance.plots.marks import interval, square
 from metalliance.plots.scene import (
     BLUE,
@@ -39,29 +39,31 @@ NAMED = 5
 NAME_PITCH = 8.5
 NAME_SIZE = 6.5
 CONFIDENCE_BAND, PREDICTION_BAND = "#BFBFBF", "#FBE9DD"
-NORMAL = 1.959963984540054
 
 
-def caterpillar_data(pool: Pool) -> pd.DataFrame:
+def caterpillar_data(pool: Pool, *, level: float = 0.95) -> pd.DataFrame:
     """Study means and single effects of a pool, each ranked by estimate.
 
     Parameters
     ----------
     pool : Pool
         Fitted.
+    level : float
+        Of the intervals.
 
     Returns
     -------
     DataFrame
         ``kind`` (study, effect, mean, prediction), rank (from 1), label, estimate, conf_low,
-        conf_high on the analysis scale, scale. Effects are left out where every study has one.
+        conf_high on the analysis scale, scale, level. Effects are left out where every study
+        has one.
     """
     labels = study_labels(pool)
     shown = ["study", "estimate", "conf_low", "conf_high"]
     tables = [_ranked(pool.studies[shown], "study")]
     if pool.counts.effects > pool.counts.studies:
         frame = pool.effects.usable
-        half = NORMAL * np.sqrt(frame["vi"])
+        half = normal_quantile(level) * np.sqrt(frame["vi"])
         effects = frame[["study"]].assign(
             estimate=frame["yi"], conf_low=frame["yi"] - half, conf_high=frame["yi"] + half
         )
@@ -71,7 +73,7 @@ def caterpillar_data(pool: Pool) -> pd.DataFrame:
     mean = pool.predict.iloc[0]
     pooled = [_pooled("mean", mean, "conf"), _pooled("prediction", mean, "pi")]
     data = pd.concat([data, pd.DataFrame(pooled)], ignore_index=True)
-    return data.drop(columns="study").assign(scale=pool.es_metric)
+    return data.drop(columns="study").assign(scale=pool.es_metric, level=level)
 
 
 def _ranked(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -105,10 +107,11 @@ def caterpillar_plot(data: pd.DataFrame, *, axis_title: str, footer: str = "") -
         items += _panel(data, kind, axis, height)
         items += axis.draw(TOP + height + 4, axis_title)
     bottom = TOP + height + 44
-    notes = ["Grey band: 95% CI of the pooled mean; orange band: 95% prediction interval."]
-    if not data.loc[data["kind"].eq("prediction"), "conf_low"].notna().all():
-        notes = ["Grey band: 95% CI of the pooled mean."]
-    items.append(Text(x=MARGIN, y=bottom, text=notes[0], size=6.5, color=QUIET, role="note"))
+    percent = _percent(data)
+    note = f"Grey band: {percent} CI of the pooled mean"
+    if data.loc[data["kind"].eq("prediction"), "conf_low"].notna().all():
+        note += f"; orange band: {percent} prediction interval, new study's effect"
+    items.append(Text(x=MARGIN, y=bottom, text=f"{note}.", size=6.5, color=QUIET, role="note"))
     if footer:
         bottom += 13
         items.append(Text(x=MARGIN, y=bottom, text=footer, size=8, bold=True, role="simulated"))
@@ -118,6 +121,10 @@ def caterpillar_plot(data: pd.DataFrame, *, axis_title: str, footer: str = "") -
 
 def _is_z(data: pd.DataFrame) -> bool:
     return bool(data["scale"].eq("z").all())
+
+
+def _percent(data: pd.DataFrame) -> str:
+    return f"{100 * float(data['level'].iloc[0]):g}%"
 
 
 def _covered(data: pd.DataFrame) -> list[float]:
@@ -243,9 +250,9 @@ def _pooled_words(data: pd.DataFrame) -> str:
             for name in ("estimate", "conf_low", "conf_high")
         )
         if row["kind"] == "mean":
-            words.append(f"Pooled {letter} = {mean}, 95% CI {low} to {high}.")
+            words.append(f"Pooled {letter} = {mean}, {_percent(data)} CI {low} to {high}.")
         elif math.isfinite(row["conf_low"]):
-            words.append(f"95% prediction interval {low} to {high}.")
+            words.append(f"{_percent(data)} prediction interval {low} to {high}.")
     return " ".join(words)
 
 

@@ -6,9 +6,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from statistics import NormalDist
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from metalliance.plots.axis import printed
@@ -16,7 +18,7 @@ from metalliance.plots.axis import printed
 if TYPE_CHECKING:
     from metalliance.workflow.analysis import Pool
 
-__all__ = ["COLUMNS", "forest_data", "study_labels"]
+__all__ = ["COLUMNS", "forest_data", "heterogeneity", "normal_quantile", "study_labels"]
 
 COLUMNS = (
     "kind",
@@ -35,7 +37,6 @@ COLUMNS = (
     "scale",
     "level",
 )
-NORMAL = 1.959963984540054
 TARGET = "new study's effect"
 YEAR = re.compile(r"\b(\d{4})\)?\s*$")
 
@@ -57,7 +58,7 @@ def forest_data(
     titles : sequence of str, optional
         Group heads, one per pool; ``title`` for a single one.
     level : float
-        Of the intervals that the pools hold; printed, not used.
+        Of the intervals that the pools hold, and of those of single effects.
 
     Returns
     -------
@@ -79,7 +80,8 @@ def forest_data(
     for pool, name in zip(several, names, strict=True):
         if len(several) > 1:
             rows.append({"kind": "head", "label": _head(pool, name)} | _common(pool, name, level))
-        rows += [row | _common(pool, name, level) for row in _pool_rows(pool, len(several) > 1)]
+        own = _pool_rows(pool, level, grouped=len(several) > 1)
+        rows += [row | _common(pool, name, level) for row in own]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     frame["row"] = range(len(frame))
     frame["full_label"] = frame["full_label"].fillna(frame["label"])
@@ -96,21 +98,21 @@ def _head(pool: Pool, name: str) -> str:
     return f"{name} ({studies}, {effects})"
 
 
-def _pool_rows(pool: Pool, grouped: bool) -> list[dict[str, Any]]:
+def _pool_rows(pool: Pool, level: float, *, grouped: bool) -> list[dict[str, Any]]:
     if pool.fit is None:
         note = {"kind": "note", "label": pool.not_pooled.capitalize()}
-        return [*_unpooled(pool), note]
+        return [*_unpooled(pool, level), note]
     labels = study_labels(pool)
     ranked = pool.studies.sort_values(["estimate", "study"], kind="stable")
-    rows = [_study(study, labels) for study in ranked.to_dict(orient="records")]
+    rows = [_study(study, labels, level) for study in ranked.to_dict(orient="records")]
     rows += _pooled(pool)
     if grouped:
-        rows.append({"kind": "note", "label": _heterogeneity(pool)})
+        rows.append({"kind": "note", "label": heterogeneity(pool)})
     return rows
 
 
-def _study(study: dict[str, Any], labels: dict[object, str]) -> dict[str, Any]:
-    half = NORMAL * study["effect_se"] if study["k_effects"] > 1 else math.nan
+def _study(study: dict[str, Any], labels: dict[object, str], level: float) -> dict[str, Any]:
+    half = normal_quantile(level) * study["effect_se"] if study["k_effects"] > 1 else math.nan
     copied = ("k_effects", "ni", "estimate", "conf_low", "conf_high", "weight")
     return {
         "kind": "study",
@@ -122,10 +124,11 @@ def _study(study: dict[str, Any], labels: dict[object, str]) -> dict[str, Any]:
     }
 
 
-def _unpooled(pool: Pool) -> list[dict[str, Any]]:
+def _unpooled(pool: Pool, level: float) -> list[dict[str, Any]]:
     """Effects of a pool without a fit, each with its own interval and no weight."""
     labels = study_labels(pool)
     frame = pool.effects.usable.sort_values(["yi", "study"], kind="stable")
+    half = normal_quantile(level) * np.sqrt(frame["vi"].astype(float))
     return [
         {
             "kind": "study",
@@ -134,10 +137,10 @@ def _unpooled(pool: Pool) -> list[dict[str, Any]]:
             "k_effects": 1,
             "ni": row["ni"],
             "estimate": row["yi"],
-            "conf_low": row["yi"] - NORMAL * math.sqrt(row["vi"]),
-            "conf_high": row["yi"] + NORMAL * math.sqrt(row["vi"]),
+            "conf_low": row["yi"] - row["half"],
+            "conf_high": row["yi"] + row["half"],
         }
-        for row in frame.to_dict(orient="records")
+        for row in frame.assign(half=half).to_dict(orient="records")
     ]
 
 
@@ -168,7 +171,8 @@ def _pooled(pool: Pool) -> list[dict[str, Any]]:
     return rows
 
 
-def _heterogeneity(pool: Pool) -> str:
+def heterogeneity(pool: Pool) -> str:
+    """τ by level, I² and Q of a fitted pool in one line."""
     parts = []
     names = {"study": "between", "study/effect": "within"}
     for row in pool.components.to_dict(orient="records"):
@@ -179,6 +183,17 @@ def _heterogeneity(pool: Pool) -> str:
     parts.append(f"I² = {glance['i2']:.0f}%")
     parts.append(f"Q({glance['q_df']:.0f}) = {glance['q']:.1f}")
     return ", ".join(parts)
+
+
+def normal_quantile(level: float) -> float:
+    """Half-width of a normal interval in standard errors.
+
+    Examples
+    --------
+    >>> round(normal_quantile(0.95), 6)
+    1.959964
+    """
+    return NormalDist().inv_cdf(0.5 + level / 2)
 
 
 def study_labels(pool: Pool) -> dict[object, str]:

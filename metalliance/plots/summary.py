@@ -43,14 +43,16 @@ LETTERS = {"z": "r", "beta": "β"}
 TITLES = {"z": "Correlation r (Fisher-z spaced axis)", "beta": "Standardised coefficient β"}
 
 
-def summary_data(pools: Sequence[Pool], titles: Sequence[str] = ()) -> pd.DataFrame:
+def summary_data(
+    pools: Sequence[Pool], titles: Sequence[str] = (), *, level: float = 0.95
+) -> pd.DataFrame:
     """One row per fitted pool.
 
     Returns
     -------
     DataFrame
         label, studies, effects, patients, estimate, conf_low, conf_high, pi_low, pi_high on the
-        analysis scale, scale, imprecise. Pools of z stand before pools of beta.
+        analysis scale, scale, imprecise, level. Pools of z stand before pools of beta.
     """
     rows = []
     for pool, title in zip(pools, titles or [pool.key for pool in pools], strict=True):
@@ -65,6 +67,7 @@ def summary_data(pools: Sequence[Pool], titles: Sequence[str] = ()) -> pd.DataFr
                 **{name: float(mean[name]) for name in limits},
                 "scale": pool.es_metric,
                 "imprecise": pool.imprecise,
+                "level": level,
             }
         )
     data = pd.DataFrame(rows)
@@ -113,7 +116,9 @@ def summary_plot(
             mark = benchmark if scale == "z" else None
             drawn, y = _panel(rows, columns, y, mark, direction)
             items += drawn
-    note = "Diamond: pooled mean with its 95% CI; bar: 95% prediction interval, new study's effect"
+    percent = _percent(data)
+    note = f"Diamond: pooled mean with its {percent} CI; bar: {percent} prediction interval, "
+    note += "new study's effect"
     note += ", where five or more clusters inform the mean." if _withheld(data) else "."
     items.append(Text(x=MARGIN, y=y, text=note, size=NOTE, color=QUIET, role="note"))
     if footer:
@@ -122,6 +127,10 @@ def summary_plot(
     scene = Scene(width=columns.width, height=y + 6, items=tuple(items))
     alt = _alt(data, footer)
     return Figure(pages=(scene,), alt=alt, description=_description(data, footer))
+
+
+def _percent(data: pd.DataFrame) -> str:
+    return f"{100 * float(data['level'].iloc[0]):g}%"
 
 
 def _withheld(data: pd.DataFrame) -> bool:
@@ -140,8 +149,8 @@ def _columns(data: pd.DataFrame) -> _Columns:
         counts.append(at)
     left = at + GAP + 4
     texts = [_texts(row) for row in data.to_dict(orient="records")]
-    interval = widest(["r [95% CI]", *[t[0] for t in texts]], SIZE, True)
-    prediction = widest(["95% PI", *[t[1] for t in texts]], SIZE)
+    interval = widest([f"r [{_percent(data)} CI]", *[t[0] for t in texts]], SIZE, True)
+    prediction = widest([f"{_percent(data)} PI", *[t[1] for t in texts]], SIZE)
     tail = GAP + 2 + interval + GAP + prediction + MARGIN
     width = max(WIDTH, left + NARROWEST + tail)
     right = width - tail
@@ -208,7 +217,7 @@ def _panel(
         items.append(
             Rect(x=MARGIN - 4, y=y, width=wide, height=columns.pitch, fill=ZEBRA, role="band")
         )
-    items += _header(columns, top, head, LETTERS[scale])
+    items += _header(columns, top, head, LETTERS[scale], _percent(rows))
     zero = axis.at(0)
     items.append(Line(x1=zero, y1=head, x2=zero, y2=bottom + 3, color=GREY, role="null"))
     if benchmark is not None:
@@ -220,10 +229,10 @@ def _panel(
     return items, bottom + 50
 
 
-def _header(columns: _Columns, y: float, rule: float, letter: str) -> list[Item]:
+def _header(columns: _Columns, y: float, rule: float, letter: str, percent: str) -> list[Item]:
     items: list[Item] = [Text(x=MARGIN, y=y, text="Component", size=SIZE, bold=True)]
     ends = [*zip(columns.counts, HEADS, strict=True)]
-    ends += [(columns.interval, f"{letter} [95% CI]"), (columns.prediction, "95% PI")]
+    ends += [(columns.interval, f"{letter} [{percent} CI]"), (columns.prediction, f"{percent} PI")]
     items += [
         Text(x=x, y=y, text=text, size=SIZE, bold=True, anchor="end", role="header")
         for x, text in ends
@@ -296,7 +305,7 @@ def _sentences(data: pd.DataFrame) -> list[str]:
         interval, prediction = _texts(row)
         text = f"{row['label']}: {LETTERS[row['scale']]} = {interval}"
         if prediction != "–":
-            text += f", 95% prediction interval {prediction}"
+            text += f", {_percent(data)} prediction interval {prediction}"
         sentences.append(f"{text}.")
     return sentences
 

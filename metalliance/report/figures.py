@@ -9,12 +9,14 @@ from typing import Literal
 from metalliance.plots.bubble import bubble_data, bubble_plot
 from metalliance.plots.caterpillar import caterpillar_data, caterpillar_plot
 from metalliance.plots.forest import forest_data, forest_plot
+from metalliance.plots.forest_rows import heterogeneity
 from metalliance.plots.scene import Figure
 from metalliance.plots.summary import summary_data, summary_plot
-from metalliance.report.labels import construct, is_simulated, pool_title
-from metalliance.report.numbers import number
+from metalliance.report.labels import construct, direction, is_simulated, level, pool_title
+from metalliance.report.numbers import correlation, count, p_value
 from metalliance.report.tables import model_line
 from metalliance.report.words import estimate
+from metalliance.traitstate.sophistication import SophisticationResult
 from metalliance.workflow.analysis import Analysis, Pool
 
 __all__ = ["ReportFigure", "report_figures"]
@@ -71,89 +73,110 @@ class ReportFigure:
 
 
 def report_figures(analysis: Analysis) -> tuple[ReportFigure, ...]:
-    """All figures of a report in reading order."""
-    fitted = [pool for pool in analysis.pools if pool.fit is not None]
-    main = [pool for pool in fitted if pool.role == "main"]
-    figures = []
-    footer = "SIMULATED DATA" if is_simulated(analysis) else ""
-    if main:
-        figures.append(_summary(analysis, main, footer))
-    for pool in fitted:
-        figures += _forests(analysis, pool, footer)
+    """All figures of a report in reading order.
+
+    A pool of more than 60 studies has a caterpillar plot and, in the appendix, a paged forest
+    plot of its own. The other main pools share a forest plot per metric, each with its own mean.
+    """
+    main = [pool for pool in analysis.main if pool.fit is not None]
+    figures = [_summary(analysis, main)] if main else []
+    large = [pool for pool in main if pool.counts.studies > PAGED_ABOVE]
+    small = [pool for pool in analysis.main if pool not in large]
+    figures += [_caterpillar(analysis, pool) for pool in large]
+    for metric in ("z", "beta"):
+        group = [pool for pool in small if pool.es_metric == metric]
+        if group:
+            figures.append(_forest(analysis, group, "main"))
+    figures += [_forest(analysis, [pool], "appendix") for pool in large]
+    second = [pool for pool in analysis.pools if pool.role == "sensitivity" and pool.fit]
+    figures += [_forest(analysis, [pool], "appendix") for pool in second]
     for result in analysis.sophistication:
         if not result.withheld and result.not_reported == "zero":
-            pool = analysis.pool(result.pool)
-            data = bubble_data(result, pool)
-            plot = bubble_plot(data, axis_title=_axis_title(analysis, pool), footer=footer)
-            figures.append(
-                ReportFigure(
-                    name=f"sophistication-{pool.key}",
-                    title=f"Sophistication: {pool_title(pool)}",
-                    caption="One circle per effect, its area its weight in proportion to 1/v; the "
-                    "line is the between-studies slope with its 95% confidence band.",
-                    place="sophistication",
-                    figure=plot,
-                )
-            )
+            figures.append(_bubble(analysis, result))
     return tuple(figures)
 
 
-def _summary(analysis: Analysis, pools: list[Pool], footer: str) -> ReportFigure:
-    data = summary_data(pools, titles=[pool_title(pool) for pool in pools])
-    several_metrics = len({pool.es_metric for pool in pools}) > 1
+def _summary(analysis: Analysis, pools: list[Pool]) -> ReportFigure:
+    titles = [pool_title(pool) for pool in pools]
+    data = summary_data(pools, titles, level=analysis.plan.level)
+    caption = (
+        f"Diamonds: pooled estimates with {level(analysis)} confidence intervals. Bars: "
+        f"{level(analysis)} prediction intervals for the effect of a new study."
+    )
+    if data["scale"].nunique() > 1:
+        caption += " Coefficients (β) and correlations (r) are different quantities."
     return ReportFigure(
         name="summary",
         title=f"{construct(analysis).capitalize()} and outcome by component",
-        caption="Diamonds: pooled estimates with 95% confidence intervals. Bars: 95% prediction "
-        "intervals for the effect of a new study."
-        + (" Coefficients (β) and correlations (r) are different quantities." * several_metrics),
+        caption=caption,
         place="main",
-        figure=summary_plot(data, benchmark=_benchmark(analysis), footer=footer),
+        figure=summary_plot(
+            data,
+            benchmark=_benchmark(analysis) if any(pool.key == "total" for pool in pools) else None,
+            direction=direction(analysis),
+            footer=_footer(analysis),
+        ),
     )
 
 
-def _forests(analysis: Analysis, pool: Pool, footer: str) -> list[ReportFigure]:
-    paged = pool.counts.studies > PAGED_ABOVE
-    title = pool_title(pool)
-    reference = _benchmark(analysis) if pool.key in ("total", "total.sensitivity") else None
+def _forest(analysis: Analysis, pools: list[Pool], place: Place) -> ReportFigure:
+    titles = [pool_title(pool) for pool in pools]
+    one = pools[0] if len(pools) == 1 else None
+    totals = any(pool.component == "total" for pool in pools)
     plot = forest_plot(
-        forest_data(pool, title=title),
-        axis_title=_axis_title(analysis, pool),
-        model_line=_model_line(pool),
-        benchmark=reference,
-        footer=footer,
+        forest_data(pools, titles, level=analysis.plan.level),
+        axis_title=_axis_title(pools[0]),
+        model_line=_model_line(analysis, one) if one is not None and one.fit else "",
+        benchmark=_benchmark(analysis) if totals else None,
+        direction=direction(analysis),
+        footer=_footer(analysis),
     )
-    caption = (
-        f"{estimate(pool)}. Squares: study means, area in proportion to weight; a grey line behind "
-        "a study with several effects is the interval of a typical single effect."
+    size = "Squares: study means, their area in proportion to weight."
+    if one is not None:
+        title = titles[0]
+        caption = f"{estimate(one)}. {size}" if one.fit else size
+    else:
+        title = "by component, coefficients" if pools[0].es_metric == "beta" else "by component"
+        caption = f"{size} Every component has its own mean; none is drawn over all."
+    suffix = one.key if one is not None else f"components-{pools[0].es_metric}"
+    return ReportFigure(
+        name=f"forest-{suffix}",
+        title=f"Forest plot: {title}",
+        caption=caption,
+        place=place,
+        figure=plot,
     )
-    place: Place = "appendix" if paged or pool.role == "sensitivity" else "main"
-    figures = [
-        ReportFigure(
-            name=f"forest-{pool.key}",
-            title=f"Forest plot: {title}",
-            caption=caption,
-            place=place,
-            figure=plot,
-        )
-    ]
-    if paged:
-        ranked = caterpillar_plot(
-            caterpillar_data(pool), axis_title=_axis_title(analysis, pool), footer=footer
-        )
-        figures.insert(
-            0,
-            ReportFigure(
-                name=f"caterpillar-{pool.key}",
-                title=f"All studies ranked: {title}",
-                caption="Each line is a study's 95% confidence interval. The bands are the pooled "
-                "mean's confidence interval and the prediction interval. The full forest plot is "
-                "in the appendix.",
-                place="main",
-                figure=ranked,
-            ),
-        )
-    return figures
+
+
+def _caterpillar(analysis: Analysis, pool: Pool) -> ReportFigure:
+    plot = caterpillar_plot(
+        caterpillar_data(pool, level=analysis.plan.level),
+        axis_title=_axis_title(pool),
+        footer=_footer(analysis),
+    )
+    return ReportFigure(
+        name=f"caterpillar-{pool.key}",
+        title=f"All studies ranked: {pool_title(pool)}",
+        caption=f"{estimate(pool)}. Each line is a {level(analysis)} confidence interval. The full "
+        "forest plot is in the appendix.",
+        place="main",
+        figure=plot,
+    )
+
+
+def _bubble(analysis: Analysis, result: SophisticationResult) -> ReportFigure:
+    pool = analysis.pool(result.pool)
+    plot = bubble_plot(
+        bubble_data(result, pool), axis_title=_axis_title(pool), footer=_footer(analysis)
+    )
+    return ReportFigure(
+        name=f"sophistication-{pool.key}",
+        title=f"Sophistication: {pool_title(pool)}",
+        caption="One circle per effect, its area in proportion to 1/v. The line is the "
+        f"between-studies slope with its {level(analysis)} confidence band.",
+        place="sophistication",
+        figure=plot,
+    )
 
 
 def _benchmark(analysis: Analysis) -> tuple[float, str] | None:
@@ -161,20 +184,25 @@ def _benchmark(analysis: Analysis) -> tuple[float, str] | None:
     return None if benchmark is None else (benchmark.r, benchmark.label)
 
 
-def _axis_title(analysis: Analysis, pool: Pool) -> str:
+def _footer(analysis: Analysis) -> str:
+    return "SIMULATED DATA" if is_simulated(analysis) else ""
+
+
+def _axis_title(pool: Pool) -> str:
     if pool.es_metric == "beta":
         return "Standardised coefficient β"
     return "Correlation r (Fisher-z spaced axis)"
 
 
-def _model_line(pool: Pool) -> str:
+def _model_line(analysis: Analysis, pool: Pool) -> str:
     glance = pool.glance.iloc[0]
-    parts = [
-        model_line(pool),
-        f"k = {pool.counts.studies} studies, {pool.counts.effects} effects",
-        f"I² = {number(glance['i2'], 0)}%",
-        f"Q({glance['q_df']:.0f}) = {number(glance['q'])}",
-    ]
+    parts = [model_line(pool)]
     if pool.fit is not None and pool.fit.call.get("random"):
-        parts.insert(1, "sampling correlation within samples assumed")
-    return "; ".join(parts)
+        parts.append(f"sampling correlation {correlation(analysis.plan.rho)} assumed")
+    studies = count(pool.counts.studies, "study", "studies")
+    parts += [
+        f"{studies}, {count(pool.counts.effects, 'effect')}",
+        heterogeneity(pool),
+        f"p {p_value(glance['q_p'])}",
+    ]
+    return "; ".join(parts[:-1]) + f", {parts[-1]}"

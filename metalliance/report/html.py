@@ -11,7 +11,7 @@ from importlib import resources
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from metalliance.report.figures import ReportFigure
-from metalliance.report.labels import construct, is_simulated, pool_title
+from metalliance.report.labels import construct, is_simulated, level, pool_title
 from metalliance.report.methods import methods_paragraphs, references
 from metalliance.report.sources import spans
 from metalliance.report.tables import (
@@ -64,11 +64,11 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
         "sophistication_figures": [f for f in figures if f.place == "sophistication"],
         "methods": methods_paragraphs(analysis),
         "references": references(analysis),
-        "pooled": pooled_table(analysis.pools),
-        "studies": [studies_table(pool) for pool in fitted],
+        "pooled": pooled_table(analysis.pools, level(analysis)),
+        "studies": [studies_table(pool, level(analysis)) for pool in fitted],
         "excluded": excluded_table(analysis),
-        "sophistication": sophistication_table(analysis),
-        "sensitivity": sensitivity_table(analysis),
+        "sophistication": sophistication_table(analysis, level(analysis)),
+        "sensitivity": sensitivity_table(analysis, level(analysis)),
         "effects": effects_table(analysis),
         "problems": [p for p in analysis.review.problems if p.severity != "todo"],
         "todo": [p for p in analysis.review.problems if p.severity == "todo"],

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from metalliance.workflow.analysis import Analysis, Pool
 
-__all__ = ["COMPONENTS", "ESTIMANDS", "better", "construct", "is_simulated", "pool_title", "symbol"]
+__all__ = [
+    "COMPONENTS",
+    "ESTIMANDS",
+    "better",
+    "construct",
+    "direction",
+    "is_simulated",
+    "level",
+    "pool_title",
+    "symbol",
+]
 
 COMPONENTS: dict[str, str] = {
     "total": "Total",
@@ -33,6 +43,16 @@ def better(analysis: Analysis) -> str:
     """The construct at its favourable end, as it stands in a sentence."""
     name = construct(analysis)
     return "a better alliance" if "alliance" in name else f"higher {name}"
+
+
+def direction(analysis: Analysis) -> tuple[str, str]:
+    """What lies left and right of zero in a figure."""
+    return "← worse outcome", f"better outcome with {better(analysis).removeprefix('a ')} →"
+
+
+def level(analysis: Analysis) -> str:
+    """The level of all intervals as printed: ``95%``."""
+    return f"{100 * analysis.plan.level:g}%"
 
 
 def is_simulated(analysis: Analysis) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metalliance.report.labels import construct, is_simulated, pool_title
+from metalliance.report.labels import construct, is_simulated, level, pool_title
 from metalliance.report.numbers import count, number
 from metalliance.workflow.analysis import Analysis, Pool
 
@@ -129,8 +129,9 @@ def _heterogeneity(analysis: Analysis) -> str:
     if not _fitted(analysis):
         return ""
     return (
+        f"Intervals are {level(analysis)} intervals. "
         "Heterogeneity is reported as τ on the scale of the model, I² relative to the typical "
-        "sampling variance (Higgins & Thompson, 2002), Q, and a 95% prediction interval for the "
+        "sampling variance (Higgins & Thompson, 2002), Q, and a prediction interval for the "
         "effect of a new study (Riley et al., 2011), which is not given below "
         f"{count(analysis.plan.minimum_clusters_prediction, 'cluster')}."
     )

@@ -83,7 +83,7 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     Path(beside).replace(path)
 
 
-def pooled_table(pools: Sequence[Pool]) -> Table:
+def pooled_table(pools: Sequence[Pool], level: str = "95%") -> Table:
     """One row per pool: size, estimate, intervals, heterogeneity, model."""
     rows = []
     for pool in pools:
@@ -126,8 +126,8 @@ def pooled_table(pools: Sequence[Pool]) -> Table:
             "Effects",
             "Patients",
             "Estimate",
-            "95% CI",
-            "95% PI",
+            f"{level} CI",
+            f"{level} PI",
             "Test",
             "τ",
             "I²",
@@ -161,7 +161,7 @@ def _tau(pool: Pool) -> str:
     return ", ".join(parts)
 
 
-def studies_table(pool: Pool) -> Table:
+def studies_table(pool: Pool, level: str = "95%") -> Table:
     """Study means of a pool."""
     shown = pool.es_metric == "z"
     rows = []
@@ -182,13 +182,13 @@ def studies_table(pool: Pool) -> Table:
     return Table(
         name=f"studies-{pool.key}",
         caption=f"{pool_title(pool)}: studies",
-        columns=("Study", "Effects", "N", symbol(pool), "95% CI", "Weight %"),
+        columns=("Study", "Effects", "N", symbol(pool), f"{level} CI", "Weight %"),
         numeric=(False, True, True, True, True, True),
         rows=tuple(rows),
     )
 
 
-def sophistication_table(analysis: Analysis) -> Table:
+def sophistication_table(analysis: Analysis, level: str = "95%") -> Table:
     """Slopes on the sophistication index, both treatments of what was not reported."""
     rows = []
     for result in analysis.sophistication:
@@ -216,14 +216,14 @@ def sophistication_table(analysis: Analysis) -> Table:
     return Table(
         name="sophistication",
         caption="Meta-regression on the sophistication index, per .1 of the index",
-        columns=("Pool", "Not reported", "Slope", "Estimate", "95% CI", "df", "Test"),
+        columns=("Pool", "Not reported", "Slope", "Estimate", f"{level} CI", "df", "Test"),
         numeric=(False, False, False, True, True, True, True),
         rows=tuple(rows),
         note="Estimates are on the scale of the model. No test is shown where df is below 4.",
     )
 
 
-def sensitivity_table(analysis: Analysis) -> Table:
+def sensitivity_table(analysis: Analysis, level: str = "95%") -> Table:
     """Refits of every pool, the pool itself first."""
     rows = []
     for pool in analysis.main:
@@ -247,7 +247,7 @@ def sensitivity_table(analysis: Analysis) -> Table:
     return Table(
         name="sensitivity",
         caption="The same pools under other choices",
-        columns=("Pool", "Choice", "Effects", "Estimate", "95% CI"),
+        columns=("Pool", "Choice", "Effects", "Estimate", f"{level} CI"),
         numeric=(False, False, True, True, True),
         rows=tuple(rows),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from metalliance.report.labels import better, construct, is_simulated, pool_title, symbol
+from metalliance.report.labels import better, construct, is_simulated, level, pool_title, symbol
 from metalliance.report.numbers import correlation, count, number, range_of
 from metalliance.report.robustness import robustness
 from metalliance.report.sources import cited, plain
@@ -22,11 +22,11 @@ def headline(analysis: Analysis) -> tuple[str, ...]:
     """One line per pool, for the terminal."""
     lines = ["SIMULATED DATA: no row is a real study."] if is_simulated(analysis) else []
     for pool in analysis.main:
-        lines.append(f"{pool_title(pool)}: {pool_sentence(pool)}")
+        lines.append(f"{pool_title(pool)}: {pool_sentence(pool, level(analysis))}")
     return tuple(lines)
 
 
-def pool_sentence(pool: Pool) -> str:
+def pool_sentence(pool: Pool, percent: str = "95%") -> str:
     """Estimate, interval, prediction interval and size of a pool."""
     size = (
         f"{count(pool.counts.studies, 'study', 'studies')}, {count(pool.counts.effects, 'effect')}"
@@ -36,7 +36,7 @@ def pool_sentence(pool: Pool) -> str:
     mean = pool.predict_r.iloc[0]
     text = f"{estimate(pool)}; {size}"
     if math.isfinite(mean["pi_low"]):
-        text += f"; 95% prediction interval {range_of(mean['pi_low'], mean['pi_high'])}"
+        text += f"; {percent} prediction interval {range_of(mean['pi_low'], mean['pi_high'])}"
     return f"{text}; imprecise (df < 4)." if pool.imprecise else f"{text}."
 
 
@@ -52,7 +52,8 @@ def _estimate(pool: Pool) -> str:
 
 def _number(pool: Pool, name: str) -> str:
     value = float(pool.predict_r[name].iloc[0])
-    return cited(f"models.{pool.key}.predict_r.{name}", correlation(value))
+    digits = 3 if 0.0005 <= abs(value) < 0.005 else 2
+    return cited(f"models.{pool.key}.predict_r.{name}", correlation(value, digits))
 
 
 def _size(pool: Pool) -> str:
@@ -105,7 +106,7 @@ def _total(analysis: Analysis, pool: Pool) -> str:
         0: f"For the association of {construct(analysis)} with outcome,",
     }
     text = f"{openings[_direction(pool)]} total {_estimate(pool)}, {_size(pool)}."
-    return text + _zero(pool) + _new_study(pool, "total")
+    return text + _zero(pool) + _new_study(analysis, pool, "total")
 
 
 def _trait(analysis: Analysis, pool: Pool) -> str:
@@ -128,11 +129,11 @@ def _state(analysis: Analysis, pool: Pool) -> str:
         occasion = {
             "concurrent_r": "at the same occasion",
             "lagged_r": "at the next measurement",
-            "lagged_partial": "at the next measurement and net of earlier outcome",
+            "lagged_partial": "at the next measurement, net of earlier outcome,",
         }[pool.estimand]
         opening = f"{when} {occasion} {ending}"
     text = f"{opening} state-like {_estimate(pool)}, {_size(pool)}."
-    return text + _interval(pool) + _new_study(pool, "state-like")
+    return text + _interval(pool) + _new_study(analysis, pool, "state-like")
 
 
 def _interval(pool: Pool) -> str:
@@ -154,14 +155,14 @@ def _zero(pool: Pool) -> str:
     return "" if _direction(pool) else " Its interval includes zero."
 
 
-def _new_study(pool: Pool, kind: str) -> str:
+def _new_study(analysis: Analysis, pool: Pool, kind: str) -> str:
     mean = pool.predict_r.iloc[0]
     low, high = mean["pi_low"], mean["pi_high"]
     if pool.imprecise or not (math.isfinite(low) and math.isfinite(high)):
         return ""
     text = (
         f" In a new study the {kind} association may lie anywhere from {_number(pool, 'pi_low')} "
-        f"to {_number(pool, 'pi_high')} (95% prediction interval)"
+        f"to {_number(pool, 'pi_high')} ({level(analysis)} prediction interval)"
     )
     if low <= 0 <= high:
         studies = count(pool.counts.studies, "study", "studies")

@@ -27,7 +27,20 @@
       });
     });
   });
-  document.querySelectorAll("button.copy").forEach((button) => {
+  document.querySelectorAll("button.svg").forEach((button) => {
+    button.addEventListener("click", () => {
+      const pages = document.getElementById(button.dataset.figure).querySelectorAll("svg");
+      pages.forEach((page, index) => {
+        const text = new XMLSerializer().serializeToString(page);
+        const link = document.createElement("a");
+        link.href = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
+        link.download = button.dataset.name + (pages.length > 1 ? `-${index + 1}` : "") + ".svg";
+        link.click();
+        URL.revokeObjectURL(link.href);
+      });
+    });
+  });
+  document.querySelectorAll("button.copy[data-table]").forEach((button) => {
     button.addEventListener("click", async () => {
       const table = document.getElementById(button.dataset.table).querySelector("table");
       const text = [...table.rows]
