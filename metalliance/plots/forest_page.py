@@ -53,11 +53,11 @@ def page_scene(
     items += _guides(rows, data, plan, bottom, benchmark)
     items += _bands(rows, plan, "head")
     items += _header(data, plan)
-    largest = float(data.loc[data["kind"].eq("study"), "weight"].max())
+    largest = data[data["kind"].eq("study")].groupby("group")["weight"].max().to_dict()
     grouped = bool(data["kind"].eq("head").any())
     for number, row in enumerate(rows.to_dict(orient="records")):
         y = plan.head + pitch * (number + 0.5)
-        items += _row(row, plan, y, largest, grouped)
+        items += _row(row, plan, y, float(largest.get(row["group"], 0.0)), grouped)
     items += plan.axis.draw(bottom + 3)
     items += _axis_words(plan, bottom + 3, axis_title, direction)
     y = bottom + BELOW_AXIS

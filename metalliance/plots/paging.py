@@ -8,13 +8,15 @@ __all__ = ["paged"]
 
 FEWEST_UNDER_HEAD = 3
 TOGETHER = ("mean", "prediction", "note")
+Span = tuple[int, int]
 
 
 def paged(data: pd.DataFrame, rows_per_page: int) -> list[pd.DataFrame]:
-    """Split rows into pages of nearly equal length.
+    """Split rows into pages.
 
-    A group head never stands among the last rows of a page, and a group that goes on repeats
-    its head with "(continued)". A mean stays with at least two of its studies.
+    A group that fits a page is never split. A longer one is split into parts of nearly equal
+    length; its head never stands among the last rows of a page and is repeated with
+    "(continued)", and its mean stays with at least two of its studies.
 
     Parameters
     ----------
@@ -27,37 +29,57 @@ def paged(data: pd.DataFrame, rows_per_page: int) -> list[pd.DataFrame]:
     list of DataFrame
     """
     kinds = data["kind"].tolist()
-    if "head" in kinds and len(data) > rows_per_page:
-        rows_per_page -= 1  # for the head that a continued group repeats
-    count = -(-len(data) // rows_per_page)
-    target = -(-len(data) // count) if count else 1
-    pages, start = [], 0
-    while start < len(data):
-        stop = min(start + max(target, 1), len(data))
-        if stop < len(data):
-            stop = _good_break(kinds, start, stop)
-        pages.append(_continued(data, start, stop))
-        start = stop
-    return pages
+    spans: list[Span] = []
+    for start, stop in _blocks(kinds):
+        joined = (spans[-1][0], stop) if spans else (start, stop)
+        if spans and _length(kinds, joined) <= rows_per_page:
+            spans[-1] = joined
+        elif stop - start <= rows_per_page:
+            spans.append((start, stop))
+        else:
+            spans += _parts(kinds, start, stop, rows_per_page)
+    return [_continued(data, start, stop) for start, stop in spans]
+
+
+def _blocks(kinds: list[str]) -> list[Span]:
+    """First and last row of every group; all rows where there is no head."""
+    heads = [place for place, kind in enumerate(kinds) if kind == "head"] or [0]
+    return list(zip(heads, [*heads[1:], len(kinds)], strict=True))
+
+
+def _length(kinds: list[str], span: Span) -> int:
+    """Rows of a page, with the head that a group continued on it repeats."""
+    return span[1] - span[0] + ("head" in kinds and kinds[span[0]] != "head")
+
+
+def _parts(kinds: list[str], start: int, stop: int, rows_per_page: int) -> list[Span]:
+    room = rows_per_page - ("head" in kinds)
+    count = -(-(stop - start) // room)
+    target = -(-(stop - start) // count)
+    parts = []
+    while start < stop:
+        end = min(start + target, stop)
+        if end < stop:
+            end = _good_break(kinds, start, end)
+        parts.append((start, end))
+        start = end
+    return parts
 
 
 def _good_break(kinds: list[str], start: int, stop: int) -> int:
-    candidate = stop
-    while candidate > start + 1:
+    for candidate in range(stop, start + 1, -1):
         before = kinds[max(start, candidate - FEWEST_UNDER_HEAD - 1) : candidate]
         after = kinds[candidate : candidate + 2]
-        splits_mean = any(kind in TOGETHER for kind in after)
-        if "head" not in before and not splits_mean:
+        if "head" not in before and not any(kind in TOGETHER for kind in after):
             return candidate
-        candidate -= 1
     return stop
 
 
 def _continued(data: pd.DataFrame, start: int, stop: int) -> pd.DataFrame:
     page = data.iloc[start:stop]
     heads = data["kind"].eq("head")
-    if start == 0 or not heads.any() or page["kind"].iloc[0] == "head":
+    if not heads.any() or page["kind"].iloc[0] == "head":
         return page
-    head = data[heads & data["group"].eq(page["group"].iloc[0])].copy()
-    head["label"] = page["group"].iloc[0] + " (continued)"
+    group = page["group"].iloc[0]
+    head = data[heads & data["group"].eq(group)].assign(label=f"{group} (continued)")
     return pd.concat([head, page])
