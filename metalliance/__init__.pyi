@@ -18,11 +18,11 @@ from metalliance.errors import Problem as Problem
 from metalliance.errors import SmallSampleWarning as SmallSampleWarning
 from metalliance.errors import SpecificationError as SpecificationError
 from metalliance.models.augment import augment as augment
-from metalliance.models.result import Fit as Fit
 from metalliance.models.fit import fit as fit
 from metalliance.models.inference import Inference as Inference
 from metalliance.models.inference import infer as infer
 from metalliance.models.predict import predict as predict
+from metalliance.models.result import Fit as Fit
 from metalliance.models.studies import study_means as study_means
 from metalliance.models.tidy import components as components
 from metalliance.models.tidy import glance as glance

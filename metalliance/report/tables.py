@@ -92,9 +92,10 @@ def pooled_table(pools: Sequence[Pool], level: str = "95%") -> Table:
         below = f"Not pooled: {pool.not_pooled}" if pool.fit is None else model_line(pool)
         row = [
             Cell(text=pool_title(pool), below=below),
-            _count(size.studies),
-            _count(size.effects),
-            _count(size.patients),
+            *[
+                _count(getattr(size, name), f"{key}.counts.{name}")
+                for name in ("studies", "effects", "patients")
+            ],
         ]
         if pool.fit is None:
             rows.append((*row, *[Cell(text="–")] * 7))
@@ -109,12 +110,18 @@ def pooled_table(pools: Sequence[Pool], level: str = "95%") -> Table:
                     sort=float(mean["estimate"]),
                     source=f"{key}.predict_r.estimate",
                 ),
-                Cell(text=interval(mean["conf_low"], mean["conf_high"])),
-                Cell(text=interval(mean["pi_low"], mean["pi_high"])),
-                Cell(text="–" if pool.imprecise else f"p {p_value(test['p_value'])}"),
+                _limits(f"{key}.predict_r", mean, "conf"),
+                _limits(f"{key}.predict_r", mean, "pi"),
+                Cell(text="–")
+                if pool.imprecise
+                else Cell(text=f"p {p_value(test['p_value'])}", source=f"{key}.tidy.0.p_value"),
                 Cell(text=_tau(pool)),
                 Cell(text=percent(glance["i2"]), source=f"{key}.glance.i2"),
-                Cell(text=f"{number(glance['q'], 1)} ({glance['q_df']:.0f})"),
+                Cell(
+                    text=f"{number(glance['q'], 1)} ({glance['q_df']:.0f})",
+                    sort=float(glance["q"]),
+                    source=f"{key}.glance.q {key}.glance.q_df",
+                ),
             )
         )
     return Table(
@@ -191,7 +198,7 @@ def studies_table(pool: Pool, level: str = "95%") -> Table:
 def sophistication_table(analysis: Analysis, level: str = "95%") -> Table:
     """Slopes on the sophistication index, both treatments of what was not reported."""
     rows = []
-    for result in analysis.sophistication:
+    for place, result in enumerate(analysis.sophistication):
         pool = analysis.pool(result.pool)
         counted = "counts 0" if result.not_reported == "zero" else "left out"
         if result.withheld:
@@ -202,15 +209,20 @@ def sophistication_table(analysis: Analysis, level: str = "95%") -> Table:
             kind = "between studies" if slope.term.endswith("between") else "within studies"
             p = "–" if slope.df < 4 else f"p {p_value(slope.p_value)}"
             limits = f"[{number(slope.conf_low, 3)}, {number(slope.conf_high, 3)}]"
+            source = f"questions.sophistication.{place}.slopes.{slope.Index}"
             rows.append(
                 (
                     Cell(text=pool_title(pool)),
                     Cell(text=counted),
                     Cell(text=kind),
-                    Cell(text=number(slope.estimate, 3), sort=float(slope.estimate)),
-                    Cell(text=limits),
-                    Cell(text=number(slope.df, 1), sort=float(slope.df)),
-                    Cell(text=p),
+                    Cell(
+                        text=number(slope.estimate, 3),
+                        sort=float(slope.estimate),
+                        source=f"{source}.estimate",
+                    ),
+                    Cell(text=limits, source=f"{source}.conf_low {source}.conf_high"),
+                    Cell(text=number(slope.df, 1), sort=float(slope.df), source=f"{source}.df"),
+                    Cell(text=p, source="" if slope.df < 4 else f"{source}.p_value"),
                 )
             )
     return Table(
@@ -234,16 +246,22 @@ def sensitivity_table(analysis: Analysis, level: str = "95%") -> Table:
             continue
         mean = pool.predict_r.iloc[0]
         main = (mean["estimate"], mean["conf_low"], mean["conf_high"])
-        rows.append(_check_row(pool, "main analysis", pool.counts.effects, *main))
+        source = f"models.{pool.key}.predict_r"
+        rows.append(_check_row(pool, "main analysis", pool.counts.effects, *main, source=source))
         for row in checks.itertuples():
             values = (row.estimate, row.conf_low, row.conf_high)
-            rows.append(_check_row(pool, row.setting, row.k_effects, *values, note=row.note))
+            source = f"questions.sensitivity.{row.Index}"
+            rows.append(
+                _check_row(pool, row.setting, row.k_effects, *values, note=row.note, source=source)
+            )
         if len(left):
             for which, label in (("idxmin", "lowest"), ("idxmax", "highest")):
-                row = left.loc[getattr(left["estimate"], which)()]
+                place = getattr(left["estimate"].reset_index(drop=True), which)()
+                row = left.iloc[place]
+                source = f"questions.leave_one_out.{pool.key}.{place}"
                 text = f"one study left out, {label}: without {labels[row['omitted']]}"
                 limits = (row.get("conf_low", np.nan), row.get("conf_high", np.nan))
-                rows.append(_check_row(pool, text, np.nan, row["estimate"], *limits))
+                rows.append(_check_row(pool, text, np.nan, row["estimate"], *limits, source=source))
     return Table(
         name="sensitivity",
         caption="The same pools under other choices",
@@ -254,14 +272,25 @@ def sensitivity_table(analysis: Analysis, level: str = "95%") -> Table:
 
 
 def _check_row(
-    pool: Pool, text: str, k: float, point: float, low: float, high: float, note: str = ""
+    pool: Pool,
+    text: str,
+    k: float,
+    point: float,
+    low: float,
+    high: float,
+    *,
+    note: str = "",
+    source: str = "",
 ) -> tuple[Cell, ...]:
     return (
         Cell(text=pool_title(pool)),
         Cell(text=f"{text} ({note})" if note else text),
         _count(k),
-        Cell(text=correlation(point), sort=float(point)),
-        Cell(text=interval(low, high)),
+        Cell(text=correlation(point), sort=float(point), source=f"{source}.estimate"),
+        Cell(
+            text=interval(low, high),
+            source=f"{source}.conf_low {source}.conf_high" if np.isfinite(low) else "",
+        ),
     )
 
 
@@ -321,10 +350,17 @@ def effects_table(analysis: Analysis) -> Table:
     )
 
 
-def _count(value: float) -> Cell:
+def _limits(source: str, row: pd.Series, kind: str) -> Cell:
+    low, high = float(row[f"{kind}_low"]), float(row[f"{kind}_high"])
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return Cell(text="–")
+    return Cell(text=interval(low, high), source=f"{source}.{kind}_low {source}.{kind}_high")
+
+
+def _count(value: float, source: str = "") -> Cell:
     if _absent(value):
         return Cell(text="–")
-    return Cell(text=f"{value:,.0f}", sort=float(value))
+    return Cell(text=f"{value:,.0f}", sort=float(value), source=source)
 
 
 def _text(value: object) -> str:

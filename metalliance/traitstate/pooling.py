@@ -11,7 +11,7 @@ from metalliance.models.inference import Inference, infer
 
 __all__ = ["is_dependent", "pool_effects"]
 
-RANDOM = "~ 1 | study/effect"
+EFFECTS_IN_STUDIES, STUDIES = "~ 1 | study/effect", "~ 1 | study"
 
 
 def is_dependent(effects: EffectTable) -> bool:
@@ -27,7 +27,8 @@ def pool_effects(
     Where every cluster has one effect: a univariate random-effects model with Knapp–Hartung
     inference. Else the correlated-and-hierarchical-effects model: effects within studies,
     sampling covariances from ``rho`` within samples, CR2 standard errors by cluster with
-    Satterthwaite degrees of freedom.
+    Satterthwaite degrees of freedom. (Studies of one effect each that share a sample have one
+    random term: an effect-level one could not be told from it.)
 
     Parameters
     ----------
@@ -54,4 +55,6 @@ def pool_effects(
     if not is_dependent(effects):
         return infer(fit(effects, mods, method=method))
     covariance = sampling_covariance(effects, rho=rho)
-    return infer(fit(effects, mods, random=RANDOM, V=covariance, method=method))
+    nested = bool(effects.usable["study"].duplicated().any())
+    random = EFFECTS_IN_STUDIES if nested else STUDIES
+    return infer(fit(effects, mods, random=random, V=covariance, method=method))

@@ -14,8 +14,8 @@ from metalliance.traitstate.sophistication import SophisticationResult
 from metalliance.workflow.plan import Plan
 
 if TYPE_CHECKING:
-    from metalliance.models.result import Fit
     from metalliance.models.inference import Inference
+    from metalliance.models.result import Fit
 
 __all__ = ["Analysis", "Counts", "Default", "Pool", "PoolCounts"]
 
