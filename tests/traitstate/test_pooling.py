@@ -8,6 +8,9 @@ from metalliance.effectsize.table import CORE_COLUMNS, EffectTable
 from metalliance.traitstate.pooling import is_dependent, pool_effects
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::metalliance.SmallSampleWarning")
+
+
 def table(studies: list[str], samples: list[str]) -> EffectTable:
     rng = np.random.default_rng(4)
     k = len(studies)
