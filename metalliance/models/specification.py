@@ -81,8 +81,7 @@ def describe_call(
     sigma2: Any,
 ) -> dict[str, Any]:
     """The specification, ready for JSON."""
-    rho = getattr(V, "rho", None)
-    covariance = "given" if rho is None else f"sampling_covariance(rho={rho})"
+    covariance = str(getattr(V, "description", "given"))
     fixed: Any = sigma2
     if sigma2 is not None:
         values = [sigma2] if isinstance(sigma2, Real) else list(sigma2)

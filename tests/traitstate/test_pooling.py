@@ -7,7 +7,6 @@ import pytest
 from metalliance.effectsize.table import CORE_COLUMNS, EffectTable
 from metalliance.traitstate.pooling import is_dependent, pool_effects
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::metalliance.SmallSampleWarning")
 
 
