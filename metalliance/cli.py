@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
             stream.reconfigure(encoding="utf-8", errors="replace")
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    as_json = "--json" in arguments
+    as_json, verbose = "--json" in arguments, "-v" in arguments[:1]
     command = next((word for word in arguments if not word.startswith("-")), "")
     try:
         code = app(list(arguments), standalone_mode=False, prog_name="metalliance")
@@ -89,11 +89,18 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         _fail(command, as_json, "interrupted", ())
         return INTERRUPTED
+    except Exception as error:
+        if verbose:
+            raise
+        what = f"a fault of metalliance, not of your file: {type(error).__name__}: {error}"
+        _fail(command, as_json, f"{what}\nSee where: metalliance -v {command} …", ())
+        return FAILED
 
 
 @app.callback()
 def _options(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", help="Show where a fault arose.")] = False,
 ) -> None:
     if version:
         from importlib.metadata import version as version_of

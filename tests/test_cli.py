@@ -85,3 +85,16 @@ def test_bad_rows_stop_a_report_with_their_cells(
     assert "mine.csv!C3" in shown
     assert "mine.csv!B4" in shown
     assert not (tmp_path / "out").exists()
+
+
+def test_a_fault_of_the_program_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the wheel came off")
+
+    monkeypatch.setattr("metalliance.coding.review.read_review", broken)
+    assert run(["check", str(CONGRUENCE)]) == 1
+    assert "a fault of metalliance" in capsys.readouterr().err
+    with pytest.raises(RuntimeError):
+        run(["-v", "check", str(CONGRUENCE)])
