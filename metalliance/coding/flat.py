@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from metalliance.coding.cells import Coded
-from metalliance.coding.codebook import load_codebook
+from metalliance.coding.cells import Coded, shown
+from metalliance.coding.codebook import load_codebook, normalise_header
 from metalliance.coding.records import Findings, Linked, Record
 from metalliance.coding.spreadsheet import Grid, filled_rows
 from metalliance.coding.tables import Header, find_header, read_records
@@ -25,6 +25,7 @@ def read_flat(
     """Read a table of effects, filling what such a table leaves unsaid and saying so."""
     definition = load_codebook().flat
     header = find_header(grid, definition, findings, flat=True, mapping=mapping)
+    _check_mapping(grid, header, mapping or {})
     _check_columns(grid, header, findings)
     records = read_records(grid, definition, header, findings)
     if not records:
@@ -56,6 +57,26 @@ def _sheet_problem(grid: Grid, cell: str, code: str, what: str, mend: str) -> Pr
     return Problem(
         sheet=grid.sheet, cell=cell, value="", what=what, mend=mend, severity="error", code=code
     )
+
+
+def _check_mapping(grid: Grid, header: Header, mapping: Mapping[str, str]) -> None:
+    definition = load_codebook().flat
+    row = grid.rows[header.row] if header.row >= 0 else ()
+    titles = [shown(cell).strip() for cell in row]
+    present = {normalise_header(title) for title in titles}
+    cell = f"A{header.row + 1}" if header.row >= 0 else ""
+    wrong = []
+    for column, field in mapping.items():
+        if normalise_header(column) not in present:
+            what = f"has no column {column!r}, which the mapping names"
+            mend = f"its columns are: {', '.join(titles)[:200]}"
+            wrong.append(_sheet_problem(grid, cell, "mapping", what, mend))
+        elif definition.find(field) is None and not field.startswith("mod:"):
+            what = f"column {column!r} is mapped to {field!r}, which is no field"
+            mend = "use a name such as study, n, r, or mod:name for a moderator"
+            wrong.append(_sheet_problem(grid, cell, "mapping", what, mend))
+    if wrong:
+        raise CodingError(wrong)
 
 
 def _check_columns(grid: Grid, header: Header, findings: Findings) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from metalliance.coding.codebook import BUILT_IN_MODELS, closest
 from metalliance.coding.records import Findings, Linked, Record, built_in_model
+from metalliance.errors import Problem
 
 __all__ = ["Sheets", "link"]
 
@@ -15,12 +16,13 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheets:
-    """The records of a workbook."""
+    """The records of a workbook; ``absent`` holds the problem of each sheet that it lacks."""
 
     studies: tuple[Record, ...]
     measures: tuple[Record, ...]
     models: tuple[Record, ...]
     effects: tuple[Record, ...]
+    absent: Mapping[str, Problem] = field(default_factory=dict)
 
 
 def link(sheets: Sheets, findings: Findings) -> tuple[Linked, ...]:
@@ -162,7 +164,7 @@ def _measure(
         return None
     record = measures.get((study, own))
     if record is None:
-        _report_unknown(effect, field, "MEASURES", sheets.measures, (), findings)
+        _report_unknown(effect, field, "MEASURES", sheets, (), findings)
         return None
     kind = record.text("kind")
     if kind and kind != field:
@@ -183,7 +185,7 @@ def _model(
         return record
     if own.upper() in BUILT_IN_MODELS:
         return built_in_model(own.upper())
-    _report_unknown(effect, "model", "MODELS", sheets.models, BUILT_IN_MODELS, findings)
+    _report_unknown(effect, "model", "MODELS", sheets, BUILT_IN_MODELS, findings)
     return None
 
 
@@ -191,10 +193,14 @@ def _report_unknown(
     effect: Record,
     field: str,
     sheet: str,
-    records: Sequence[Record],
+    sheets: Sheets,
     built_in: tuple[str, ...],
     findings: Findings,
 ) -> None:
+    if sheet in sheets.absent:
+        findings.faults.setdefault((effect.sheet, effect.row), sheets.absent[sheet])
+        return
+    records = sheets.measures if sheet == "MEASURES" else sheets.models
     study, own = effect.text("study"), effect.text(field)
     of_study = [record for record in records if record.text("study") == study]
     unreadable = [r for r in of_study if r.code("id") == "faulty"]

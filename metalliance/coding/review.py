@@ -231,6 +231,7 @@ def _read_workbook(source: Source, names: Mapping[str, str], findings: Findings)
         measures=tables["MEASURES"],
         models=tables["MODELS"],
         effects=tables["EFFECTS"],
+        absent=_absent(names, findings),
     )
     for record in (*sheets.studies, *sheets.measures, *sheets.models):
         for field in load_codebook()[record.sheet].fields:
@@ -244,6 +245,22 @@ def _read_workbook(source: Source, names: Mapping[str, str], findings: Findings)
     assumed = _workbook_assumptions(linked)
     about = read_about(source, names)
     return _review(source, "workbook", findings, linked, sheets, assumed, about)
+
+
+def _absent(names: Mapping[str, str], findings: Findings) -> dict[str, Problem]:
+    if "MEASURES" in names:
+        return {}
+    problem = Problem(
+        sheet="MEASURES",
+        cell="",
+        value="",
+        what="this sheet is missing",
+        mend="add it as in the template: one row per alliance or outcome score",
+        severity="error",
+        code="missing-sheet",
+    )
+    findings.problems.append(problem)
+    return {"MEASURES": problem}
 
 
 def _read_sheet(

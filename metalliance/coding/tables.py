@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from metalliance.coding.cells import (
@@ -24,6 +24,7 @@ __all__ = ["Header", "find_header", "read_records", "recognised"]
 
 HEADER_WITHIN = 20
 TEXT = "text"
+ALMOST_NUMBERS = ("decimal-comma", "thousands", "typographic-minus", "percent", "stars")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,8 @@ def find_header(
         if is_blank(raw):
             continue
         title = shown(raw).strip()
-        field = definition.find(renamed.get(normalise_header(title), title))
+        title = renamed.get(normalise_header(title), title)
+        field = definition.find(title)
         if field is None:
             unknown.append((column, title))
         elif field.name in fields:
@@ -167,6 +169,8 @@ def read_records(
             continue
         records.append(_read_row(grid, definition, imported, header.extra, row, findings))
     _note_merged(grid, header, set(columns.values()), findings)
+    for name in header.extra:
+        _note_almost_numbers(name, records, findings)
     return tuple(records)
 
 
@@ -211,6 +215,19 @@ def _note_dates(record: Record, name: str, raw: Raw, field: Field, findings: Fin
         what = "is a date: spreadsheets turn an entry like 3-9 into one"
         mend = "format the cell as text and type it again"
         findings.add("note", record, name, what, mend, "date")
+
+
+def _note_almost_numbers(name: str, records: Sequence[Record], findings: Findings) -> None:
+    """A moderator with a cell like 34,5 is text in every row: say so once."""
+    for record in records:
+        coded = record.extra[name]
+        found = parse_number(coded.value) if isinstance(coded.value, str) else 0.0
+        if isinstance(found, Fault) and found.code in ALMOST_NUMBERS:
+            what = f"{found.what}, so that {name} is read as text in every row"
+            findings.problems.append(
+                note(record.sheet, coded.cell, what, found.mend, found.code, coded.text)
+            )
+            return
 
 
 def _note_merged(grid: Grid, header: Header, columns: set[int], findings: Findings) -> None:
