@@ -136,7 +136,7 @@ def check(
     coder: Annotated[str | None, typer.Option(help="Show this coder's rows only.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List every problem of a review at once, and echo what its rows mean."""
+    """Check a review: every problem at once, with its cell."""
     from metalliance.coding.echo import echo
     from metalliance.coding.review import read_review
 
@@ -159,7 +159,7 @@ def effects(
     out: Annotated[Path, typer.Option("--out", help="Where to write the table (.csv).")],
     as_json: AsJson = False,
 ) -> None:
-    """Write the effect table: one row per usable effect, with its trace."""
+    """Write the effect table of a review as CSV."""
     from metalliance.coding.review import read_review
     from metalliance.report.tables import write_csv
 
@@ -182,7 +182,7 @@ def report(
     ] = "html,svg,pdf,png",
     as_json: AsJson = False,
 ) -> None:
-    """Analyse a review and write its report: HTML, forest plots, results.json, tables."""
+    """Analyse a review and write its report with forest plots."""
     from metalliance.coding.review import read_review
 
     chosen = _formats(formats)
@@ -203,7 +203,7 @@ def demo(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a report from the shipped data (therapist congruence, 16 studies)."""
+    """Write a report from shipped data: 16 real studies."""
     from metalliance.coding.review import read_review
     from metalliance.workflow.shipped import shipped_data
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from metalliance.coding.cells import (
     Coded,
+    Fault,
     Raw,
     a1,
     is_blank,
     parse_cell,
+    parse_number,
     shown,
 )
 from metalliance.coding.codebook import Field, SheetDefinition, closest, normalise_header
