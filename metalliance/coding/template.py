@@ -98,8 +98,7 @@ def _start(sheet: Any, codebook: Codebook, about: Mapping[str, str]) -> None:
         row += 1
     for text in HOW_TO:
         row += 1
-        cell = sheet.cell(row, 1, text)
-        sheet.merge_cells(start_row=row, end_row=row, start_column=1, end_column=3)
+        cell = sheet.cell(row, 2, text)
         cell.alignment = Alignment(wrap_text=True, vertical="top")
         sheet.row_dimensions[row].height = 34
     for definition in codebook.sheets:

@@ -25,6 +25,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_sheets_and_columns_in_the_order_of_the_codebook(template: Path) -> None:
     book = load_workbook(template)
     assert book.sheetnames == SHEETS
+    assert not any(sheet.merged_cells.ranges for sheet in book)
     for definition in load_codebook().sheets:
         header = [cell.value for cell in book[definition.name][1]]
         assert header == list(definition.names)
@@ -40,7 +41,6 @@ def test_effects_show_thirty_six_columns_and_hide_the_rest(template: Path) -> No
     assert not any(groups[letter].hidden for letter in ("A", "R", "AJ"))
     assert groups["AK"].hidden and groups["AK"].outlineLevel == 1
     assert sheet.freeze_panes and sheet.auto_filter.ref
-    assert not sheet.merged_cells.ranges
 
 
 def test_every_choice_has_a_list_and_every_column_its_help(template: Path) -> None:
