@@ -108,7 +108,7 @@ def bubble_plot(data: pd.DataFrame, *, axis_title: str, footer: str = "") -> Fig
         )
     )
     y = bottom + 38
-    for note in [*_slope_notes(data), "Circle area ∝ 1/v."]:
+    for note in [*_slope_notes(data), "Circle area is proportional to 1/v."]:
         items.append(Text(x=8, y=y, text=note, size=6.5, color=QUIET, role="note"))
         y += 9
     if footer:

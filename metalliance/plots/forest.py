@@ -80,7 +80,7 @@ def _page_format(data: pd.DataFrame, taken: float) -> tuple[Style, int]:
 
 def _legend(data: pd.DataFrame, plan: Layout, page: int, pages: int) -> tuple[str, ...]:
     within = " within the component" if data["kind"].eq("head").any() else ""
-    parts = [f"Square area ∝ weight{within}"] if plan.show_weight else []
+    parts = [f"Square area is proportional to weight{within}"] if plan.show_weight else []
     if plan.show_k:
         parts.append("k: effects; grey line: a typical single effect of the study")
     limits = data[["conf_low", "conf_high", "effect_low", "effect_high"]].astype(float)

@@ -10,6 +10,7 @@ from metalliance.plots.scene import FONTS, Circle, Figure, Item, Line, Polygon, 
 
 __all__ = ["to_svg"]
 
+ON_SCREEN = 1.55  # CSS pixels to a point: text of 8 points reads as 12 pixels
 NOT_XML = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -24,7 +25,7 @@ def to_svg(figure: Figure, page: int = 0, *, name: str = "figure", inline: bool 
     name : str
         Prefix of the ids of title and description; unique within a document.
     inline : bool
-        Without the XML declaration, for use inside HTML.
+        Without the XML declaration and a little larger, for use inside HTML.
 
     Returns
     -------
@@ -37,8 +38,11 @@ def to_svg(figure: Figure, page: int = 0, *, name: str = "figure", inline: bool 
     fonts = ", ".join(f"'{font}'" if " " in font else font for font in FONTS)
     head = "" if inline else '<?xml version="1.0" encoding="UTF-8"?>\n'
     width, height = _n(scene.width), _n(scene.height)
+    size = f'width="{width}pt" height="{height}pt"'
+    if inline:
+        size = f'width="{_n(scene.width * ON_SCREEN)}" height="{_n(scene.height * ON_SCREEN)}"'
     lines = [
-        f'{head}<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="{height}pt" '
+        f'{head}<svg xmlns="http://www.w3.org/2000/svg" {size} '
         f'viewBox="0 0 {width} {height}" role="img" '
         f'aria-labelledby="{ident}-title {ident}-desc" font-family="{fonts}, sans-serif">',
         f'<title id="{ident}-title">{escape(alt)}</title>',

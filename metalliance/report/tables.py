@@ -37,12 +37,16 @@ RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A cell: what is shown, what it sorts by, which result it prints, what stands below it."""
+    """A cell: what is shown, what it sorts by, which result it prints, what stands below it.
+
+    ``root_of`` names results of which the cell prints the square root.
+    """
 
     text: str
     sort: float | None = None
     source: str = ""
     below: str = ""
+    root_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,7 @@ def pooled_table(pools: Sequence[Pool], level: str = "95%") -> Table:
                 Cell(text="–")
                 if pool.imprecise
                 else Cell(text=f"p {p_value(test['p_value'])}", source=f"{key}.tidy.0.p_value"),
-                Cell(text=_tau(pool)),
+                _tau(pool),
                 Cell(text=percent(glance["i2"]), source=f"{key}.glance.i2"),
                 Cell(
                     text=f"{number(glance['q'], 1)} ({glance['q_df']:.0f})",
@@ -158,14 +162,17 @@ def model_line(pool: Pool) -> str:
     return f"Random effects {pool.fit.method}, Knapp–Hartung"
 
 
-def _tau(pool: Pool) -> str:
-    parts = []
+def _tau(pool: Pool) -> Cell:
+    """τ; with two levels the one between studies above the one within."""
     names = {"study": "between", "study/effect": "within"}
-    for row in pool.components.itertuples():
-        if row.name in ("tau2", "sigma2"):
-            level = names.get(str(row.term), "")
-            parts.append(f"{correlation(float(np.sqrt(row.estimate)), 3)} {level}".strip())
-    return ", ".join(parts)
+    texts, sources = [], []
+    for place, row in enumerate(pool.components.to_dict(orient="records")):
+        if row["name"] in ("tau2", "sigma2"):
+            level = names.get(str(row["term"]), "")
+            texts.append(f"{correlation(float(np.sqrt(row['estimate'])), 3)} {level}".strip())
+            sources.append(f"models.{pool.key}.components.{place}.estimate")
+    below = "; ".join(texts[1:])
+    return Cell(text=texts[0] if texts else "–", below=below, root_of=" ".join(sources))
 
 
 def studies_table(pool: Pool, level: str = "95%") -> Table:

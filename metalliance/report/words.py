@@ -71,12 +71,17 @@ def first_screen(analysis: Analysis) -> tuple[Paragraph, ...]:
         return (("What these studies show.", "No pool has two independent studies yet."),)
     state = _state_pools(analysis, fitted)
     trait = [pool for pool in fitted if pool.key in TRAIT]
-    sentences = [_total(analysis, pool) for pool in fitted if pool.key == "total"]
-    sentences += [_trait(analysis, pool) for pool in trait]
-    sentences += [_state(analysis, pool) for pool in state]
-    sentences.append(_separation(analysis, trait, state))
+    total = [_total(analysis, pool) for pool in fitted if pool.key == "total"]
+    shown = [
+        " ".join(total),
+        " ".join(_trait(analysis, pool) for pool in trait),
+        " ".join(_state(analysis, pool) for pool in state),
+        _separation(analysis, trait, state),
+    ]
+    shown = [text for text in shown if text]
+    headings = ["What these studies show.", *[""] * len(shown)]
     paragraphs = [
-        ("What these studies show.", " ".join(text for text in sentences if text)),
+        *zip(headings, shown, strict=False),
         ("Sophistication:", sophistication(analysis)),
         ("Robustness:", robustness(analysis)),
         ("Cannot be concluded:", _limits(analysis, state)),

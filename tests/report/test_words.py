@@ -27,7 +27,12 @@ def changed(analysis, key, *, keep=None, **values):
 
 
 def screen(analysis):
-    return {heading: plain(text) for heading, text in first_screen(analysis)}
+    """Paragraphs by heading; those without one continue the one above."""
+    found, last = {}, ""
+    for heading, text in first_screen(analysis):
+        last = heading or last
+        found[last] = f"{found[last]} {plain(text)}" if last in found else plain(text)
+    return found
 
 
 def shows(analysis):
