@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 __all__ = ["cited", "plain", "spans"]
 
 OPEN, MIDDLE, CLOSE = "\ue000", "\ue001", "\ue002"
+EQUALS = re.compile(f"(\\w) = {OPEN}")
 CITED = re.compile(f"{OPEN}([^{MIDDLE}]*){MIDDLE}([^{CLOSE}]*){CLOSE}")
 
 
@@ -37,5 +38,9 @@ def plain(text: str) -> str:
 
 
 def spans(text: str) -> Markup:
-    """The sentence as HTML: escaped, every cited number in a span with ``data-src``."""
-    return Markup(CITED.sub(r'<span data-src="\1">\2</span>', str(escape(text))))
+    """The sentence as HTML: escaped, every cited number in a span with ``data-src``.
+
+    The sign of equality before a cited number does not end a line.
+    """
+    marked = EQUALS.sub(f"\\1\u00a0=\u00a0{OPEN}", str(escape(text)))
+    return Markup(CITED.sub(r'<span data-src="\1">\2</span>', marked))

@@ -194,5 +194,5 @@ def test_cited_numbers_become_spans_and_stay_escaped():
     text = "<b> r = " + cited("models.total.predict_r.estimate", ".27")
     assert plain(text) == "<b> r = .27"
     assert str(spans(text)) == (
-        '&lt;b&gt; r = <span data-src="models.total.predict_r.estimate">.27</span>'
+        '&lt;b&gt; r\u00a0=\u00a0<span data-src="models.total.predict_r.estimate">.27</span>'
     )
