@@ -32,11 +32,17 @@ def read_flat(
         what, mend = "has a header but no rows", "add one row per effect"
         raise CodingError([_sheet_problem(grid, "", "no-rows", what, mend)])
     assumed = _assumptions(header)
+    dated = _authors_with_year(grid, header)
+    if dated:
+        assumed += (("study", "authors and year", "the table names studies by authors only"),)
     default = {name: value for name, value, _ in assumed}
     counts: dict[str, int] = {}
     linked = []
     for record in records:
         cells = dict(record.cells)
+        if dated:
+            cells["study"] = _dated(record)
+            record = replace(record, cells=cells)
         _statistic(record, cells, findings, "stat" in header.fields)
         for name in ("component", "positive_means"):
             if name in default:
@@ -51,6 +57,19 @@ def read_flat(
         )
     _duplicates([one.effect for one in linked], findings)
     return tuple(linked), assumed
+
+
+def _authors_with_year(grid: Grid, header: Header) -> bool:
+    """Whether studies are named by authors alone beside a year: two papers may share authors."""
+    title = normalise_header(shown(grid.at(header.row, header.fields["study"])))
+    return title in ("author", "authors") and "year" in header.extra
+
+
+def _dated(record: Record) -> Coded:
+    study, year = record.coded("study"), record.extra.get("year", Coded())
+    if not isinstance(study.value, str) or year.code:
+        return study
+    return replace(study, value=f"{study.value} ({year.text})")
 
 
 def _sheet_problem(grid: Grid, cell: str, code: str, what: str, mend: str) -> Problem:

@@ -176,3 +176,12 @@ def test_a_moderator_that_is_almost_a_number_is_noted_once(tmp_path: Path) -> No
         ("decimal-comma", "note", "D3")
     ]
     assert review.effects().to_frame()["age"].tolist() == ["34.5", "31,5", "32,5"]
+
+
+def test_studies_named_by_authors_are_told_apart_by_year() -> None:
+    path = Path(__file__).parents[1] / "reference" / "datasets" / "molloy2014.csv"
+    review = read_review(path)
+    frame = review.effects().to_frame()
+    assert frame["study"].tolist()[:2] == ["Axelsson et al. (2009)", "Axelsson et al. (2011)"]
+    assert frame["study"].is_unique
+    assert "study" in [name for name, _, _ in review.assumed]
