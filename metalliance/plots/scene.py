@@ -151,9 +151,9 @@ def shortened(text: str, size: float, width: float, bold: bool = False) -> str:
 
 
 def wrapped(text: str, size: float, width: float) -> tuple[str, ...]:
-    """Lines of at most that width, broken at blanks."""
+    """Lines of at most that width, broken at blanks but not at no-break spaces."""
     lines: list[str] = []
-    for word in text.split():
+    for word in filter(None, text.split(" ")):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and text_width(longer, size) <= width:
             lines[-1] = longer

@@ -22,6 +22,7 @@ from metalliance.workflow.analysis import Analysis, Pool
 __all__ = ["ReportFigure", "report_figures"]
 
 PAGED_ABOVE = 60
+NO_BREAK = "\u00a0"
 Place = Literal["main", "sophistication", "appendix"]
 
 
@@ -195,14 +196,13 @@ def _axis_title(pool: Pool) -> str:
 
 
 def _model_line(analysis: Analysis, pool: Pool) -> str:
-    glance = pool.glance.iloc[0]
-    parts = [model_line(pool)]
+    model = model_line(pool)
     if pool.fit is not None and pool.fit.call.get("random"):
-        parts.append(f"sampling correlation {correlation(analysis.plan.rho)} assumed")
+        model = model.replace(", CR2", f", CHE ρ = {correlation(analysis.plan.rho)}, CR2")
     studies = count(pool.counts.studies, "study", "studies")
-    parts += [
-        f"{studies}, {count(pool.counts.effects, 'effect')}",
-        heterogeneity(pool),
-        f"p {p_value(glance['q_p'])}",
-    ]
-    return "; ".join(parts[:-1]) + f", {parts[-1]}"
+    size = f"{studies}, {count(pool.counts.effects, 'effect')}"
+    q = f"p {p_value(pool.glance['q_p'].iloc[0])}"
+    line = f"{model}; {size}; {heterogeneity(pool)}, {q}"
+    for sign in (" = ", " < "):
+        line = line.replace(sign, sign.replace(" ", NO_BREAK))
+    return line
