@@ -14,7 +14,6 @@ from metalliance.coding.about import read_about
 from metalliance.coding.assemble import Row, build_table, judge
 from metalliance.coding.codebook import load_codebook
 from metalliance.coding.derivation import Facts, derive
-from metalliance.coding.echo import echo
 from metalliance.coding.flat import Assumed, read_flat
 from metalliance.coding.linking import Sheets, link
 from metalliance.coding.plausibility import check_effect, check_measure
@@ -27,7 +26,7 @@ from metalliance.effectsize.correlation import fisher_z_inverse
 from metalliance.effectsize.table import EffectTable
 from metalliance.errors import CodingError, ConversionError, Problem
 
-__all__ = ["Review", "ReviewKind", "echo", "estimate_effect", "read_review"]
+__all__ = ["Review", "ReviewKind", "estimate_effect", "read_review"]
 
 ReviewKind = Literal["workbook", "flat"]
 Role = Literal["main", "sensitivity"]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 from metalliance.coding.about import ABOUT_KEYS
 from metalliance.coding.codebook import Codebook, Field, SheetDefinition, load_codebook
+from metalliance.coding.files import write_whole
 
 __all__ = ["fill_workbook", "write_template"]
 
@@ -259,17 +258,7 @@ def _save(book: Any, path: Path) -> None:
     buffer = io.BytesIO()
     book.properties.creator = "metalliance"
     book.save(buffer)
-    content = _without_times(buffer.getvalue())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    write_whole(path, _without_times(buffer.getvalue()))
 
 
 def _without_times(content: bytes) -> bytes:

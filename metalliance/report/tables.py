@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from metalliance.coding.files import write_whole
 from metalliance.plots.forest_rows import study_labels
 from metalliance.report.labels import pool_title, symbol
 from metalliance.report.numbers import correlation, interval, number, p_value, percent
@@ -80,11 +79,7 @@ def frame_to_csv(frame: pd.DataFrame) -> str:
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame for people: UTF-8 with BOM, beside the target first, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
-        file.write(frame_to_csv(frame))
-    Path(beside).replace(path)
+    write_whole(path, frame_to_csv(frame).encode("utf-8-sig"))
 
 
 def pooled_table(pools: Sequence[Pool], level: str = "95%") -> Table:

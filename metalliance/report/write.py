@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+from metalliance.coding.files import write_whole
 from metalliance.errors import OutputError
 from metalliance.report.figures import ReportFigure, report_figures
 from metalliance.report.html import render_html
@@ -71,10 +70,10 @@ def write_report(
     for stale in own.keys() - contents.keys():
         (folder / stale).unlink(missing_ok=True)
     for name, content in contents.items():
-        _replace(folder / name, content)
+        write_whole(folder / name, content)
     listed = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     manifest = {"schema": "metalliance-manifest/1", **analysis.manifest, "files": listed}
-    _replace(folder / MANIFEST, _json(manifest))
+    write_whole(folder / MANIFEST, _json(manifest))
     return tuple(folder / name for name in [*contents, MANIFEST])
 
 
@@ -128,19 +127,6 @@ def _foreign(path: Path, name: str, own: dict[str, str]) -> bool:
     if not path.exists():
         return False
     return not own if name == MANIFEST else name not in own
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
 
 
 def _json(values: object) -> bytes:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from metalliance.coding.review import Review, echo, read_review
+from metalliance.coding.echo import echo
+from metalliance.coding.review import Review, read_review
 from metalliance.errors import CodingError
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from metalliance.coding.review import echo, read_review
+from metalliance.coding.echo import echo
+from metalliance.coding.review import read_review
 from metalliance.effectsize.table import CORE_COLUMNS
 from metalliance.errors import CodingError, Problem
 from tests.coding import workbooks as wb
