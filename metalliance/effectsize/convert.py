@@ -149,18 +149,7 @@ def from_r(given: Given) -> Estimate:
     z = fisher_z(r)
     if given["within"]:
         return _within(z, given, route="r within")
-    n = _needed(given, "n")
-    v = z_variance(n)
-    return Estimate(
-        yi=z,
-        vi=v,
-        r=r,
-        v_r=r_variance(r, n),
-        ni=n,
-        route="r",
-        quality="direct",
-        trace=f"z = atanh({r:.6g}) = {z:.6g}; v = 1/({n:g} - 3) = {v:.6g}",
-    )
+    return _zero_order(z, r, given, route="r", how=f"z = atanh({r:.6g}) = {z:.6g}")
 
 
 def from_z(given: Given) -> Estimate:
@@ -168,19 +157,9 @@ def from_z(given: Given) -> Estimate:
     z = given["value"]
     if given["within"]:
         return _within(z, given, route="z within")
-    n = _needed(given, "n")
-    v = z_variance(n)
     r = fisher_z_inverse(z)
-    return Estimate(
-        yi=z,
-        vi=v,
-        r=r,
-        v_r=r_variance(r, n),
-        ni=n,
-        route="z",
-        quality="direct",
-        trace=f"z = {z:.6g} as printed; v = 1/({n:g} - 3) = {v:.6g}; r = tanh z = {r:.6g}",
-    )
+    how = f"z = {z:.6g} as printed; r = tanh z = {r:.6g}"
+    return _zero_order(z, r, given, route="z", how=how)
 
 
 def from_partial_r(given: Given) -> Estimate:
@@ -232,6 +211,21 @@ CONVERSIONS: dict[str, Callable[[Given], Estimate]] = {
     "r_partial": from_partial_r,
     "beta": from_beta,
 }
+
+
+def _zero_order(z: float, r: float, given: Given, *, route: str, how: str) -> Estimate:
+    n = _needed(given, "n")
+    v = z_variance(n)
+    return Estimate(
+        yi=z,
+        vi=v,
+        r=r,
+        v_r=r_variance(r, n),
+        ni=n,
+        route=route,
+        quality="direct",
+        trace=f"{how}; v = 1/({n:g} - 3) = {v:.6g}",
+    )
 
 
 def _within(z: float, given: Given, *, route: str) -> Estimate:
