@@ -156,9 +156,10 @@ def _sensitivity(analysis: Analysis) -> str:
         return ""
     grid = ", ".join(number(rho, 1).lstrip("0") for rho in analysis.plan.rho_grid)
     parts = ["leaving out one study at a time"]
-    if any(_dependent(pool) for pool in _fitted(analysis)) and grid:
+    tried = set(analysis.sensitivity["check"])
+    if "sampling correlation" in tried and grid:
         parts.append(f"assuming sampling correlations of {grid}")
-    if not analysis.sensitivity.empty and "subset" in set(analysis.sensitivity["check"]):
+    if "subset" in tried:
         parts.append("leaving out effects that were not taken directly from a correlation")
     return f"Sensitivity was examined by {'; '.join(parts)}."
 
