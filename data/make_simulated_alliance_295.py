@@ -63,7 +63,9 @@ class Sheets:
                 "country": str(rng.choice(["US", "DE", "GB", "SE", "IL", "NR"])),
                 "design": str(rng.choice(["RCT", "naturalistic", "uncontrolled trial"])),
                 "treatment": str(rng.choice(TREATMENTS)),
-                "preregistered": str(rng.choice(["no", "registered (trial only)"], p=[0.88, 0.12])),
+                "preregistered": str(
+                    rng.choice(["no", "registered (trial only)", "NR"], p=[0.6, 0.12, 0.28])
+                ),
                 "status": "done",
             }
         )
@@ -157,7 +159,7 @@ def total_study(sheets: Sheets, number: int) -> None:
     deviation = rng.normal(0, TAU_STUDY)
     session = int(rng.choice([1, 2, 3, 4, 5, 12], p=[0.1, 0.1, 0.45, 0.15, 0.1, 0.1]))
     alliances = [sheets.alliance(study, i + 1, session, session, 1) for i in range(raters)]
-    window = str(rng.choice(["pre", "alliance session"], p=[0.85, 0.15]))
+    window = str(rng.choice(["pre", "alliance session", "NR"], p=[0.75, 0.15, 0.1]))
     form = str(rng.choice(["raw post", "residual change"], p=[0.6, 0.4]))
     scored = [sheets.outcome(study, i + 1, form, window, 1) for i in range(outcomes)]
     control = form == "residual change" and rng.random() < 0.5

@@ -14,7 +14,6 @@ __all__ = ["estimate", "first_screen", "headline", "pool_sentence", "sophisticat
 
 TRAIT = ("between_observed", "between_latent")
 FEWEST_DF = 4
-LEAST_SPREAD = 0.1
 Paragraph = tuple[str, str]
 
 
@@ -226,12 +225,6 @@ def _slope(analysis: Analysis, place: int) -> str:
     if slope["df"] < FEWEST_DF:
         studies = count(pool.counts.studies, "study is", "studies are")
         return f"{studies} too few to test it (df = {number(slope['df'], 1)})."
-    low, high = result.effects["sophistication"].min(), result.effects["sophistication"].max()
-    if high - low < LEAST_SPREAD:
-        return (
-            f"the index spans only {correlation(low)} to {correlation(high)}, too little for a "
-            "slope to be read."
-        )
     source = f"questions.sophistication.{place}.slopes.{between.index[0]}"
     shown = [
         cited(f"{source}.{name}", number(slope[name], 3))

@@ -24,6 +24,7 @@ INDEX: dict[NotReported, str] = {
 }
 BETWEEN, WITHIN = "sophistication_between", "sophistication_within"
 STEP = 0.1
+LEAST_STUDIES = 10
 GRID = 41
 
 
@@ -95,7 +96,9 @@ def sophistication_regression(
     Returns
     -------
     SophisticationResult
-        With ``withheld`` set where the index is not coded or does not vary.
+        With ``withheld`` set where the index is not coded, differs by less than .1, or fewer
+        than ten studies have one. A part (between or within) that differs by less than .1 is
+        left out of the regression.
     """
     rows = split_index(effects, INDEX[not_reported])
     table = EffectTable.build(rows, moderators=[*effects.moderators, BETWEEN, WITHIN])
@@ -119,7 +122,7 @@ def sophistication_regression(
             withheld=withheld,
         )
 
-    terms = [name for name in (BETWEEN, WITHIN) if len(rows) and np.ptp(rows[name]) > 1e-9]
+    terms = [name for name in (BETWEEN, WITHIN) if len(rows) and np.ptp(rows[name]) >= STEP - 1e-9]
     reason = _why_withheld(rows, terms)
     if not reason:
         try:
@@ -145,13 +148,14 @@ def split_index(effects: EffectTable, column: str) -> pd.DataFrame:
 
 
 def _why_withheld(rows: pd.DataFrame, terms: list[str]) -> str:
+    """Reasons in the order in which a reader would ask."""
     if not len(rows):
         return "no effect of this pool has a coded sophistication index"
-    if not terms:
-        return "every effect of this pool has the same sophistication index"
     studies = rows["study"].nunique()
-    if studies < len(terms) + 2:
-        return f"{studies} studies are too few for {len(terms)} slope(s)"
+    if studies < LEAST_STUDIES:
+        return f"{studies} studies are too few for a slope; {LEAST_STUDIES} are needed"
+    if not terms:
+        return f"the index differs by less than {STEP:g} between studies and within them"
     return ""
 
 

@@ -66,7 +66,7 @@ def test_not_reported_as_missing_drops_those_rows_only() -> None:
     ("change", "reason"),
     [
         (lambda frame: frame.assign(sophistication=np.nan), "coded sophistication index"),
-        (lambda frame: frame.assign(sophistication=0.3), "the same sophistication index"),
+        (lambda frame: frame.assign(sophistication=0.3), "differs by less than 0.1"),
         (lambda frame: frame[frame["study"].isin(["S1", "S2"])], "too few"),
     ],
 )
