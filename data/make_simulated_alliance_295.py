@@ -33,6 +33,7 @@ THERAPIST_RATED = -0.05  # z, therapist-rated alliance
 PRIOR_CONTROL = -0.03  # z, per point of prior symptom control (item A2)
 STATE_CONCURRENT, STATE_LAGGED = 8, 6  # studies
 MEAN_OF_SESSIONS, CHANGE_SCORES = 26, 6  # studies
+BLENDED, CONTEXTUAL, THERAPIST = 3, 2, 3  # studies
 
 INSTRUMENTS = ("WAI-36", "WAI-S", "WAI-SR", "CALPAS", "HAq-II")
 OUTCOMES = (("BDI-II", "worse"), ("OQ-45", "worse"), ("SCL-90-R", "worse"), ("GAF", "better"))
@@ -196,17 +197,14 @@ def change_study(sheets: Sheets, number: int) -> None:
     sheets.effect(study, {**row, "component_claimed": "state-like", "lag": "post", "n": n}, z)
 
 
-def concurrent_study(sheets: Sheets, number: int) -> None:
-    """Session-by-session data, person-mean centred: within and between from one model."""
-    rng, study, n = sheets.rng, sheets.study(number), sheets.patients()
-    k = int(rng.integers(6, 16))
-    a = sheets.alliance(study, 1, 1, k, k)
-    o = sheets.outcome(study, 1, "session-level score", "pre", k)
-    model = sheets.model(
+def session_model(sheets: Sheets, study: str, n: int, k: int, disaggregation: str) -> str:
+    """Add a multilevel model of session-by-session data without a lagged outcome."""
+    rng = sheets.rng
+    return sheets.model(
         study,
         {
             "kind": "MLM",
-            "disaggregation": "person-mean centring",
+            "disaggregation": disaggregation,
             "detrending": str(rng.choice(["none", "time in Y model", "both"])),
             "prior_outcome_control": "none",
             "lagged_outcome": "no",
@@ -224,6 +222,55 @@ def concurrent_study(sheets: Sheets, number: int) -> None:
             "D4": int(rng.choice([0, 1])),
         },
     )
+
+
+def blended_study(sheets: Sheets, number: int) -> None:
+    """Uncentred alliance in a multilevel model: a mixture that is listed and never pooled."""
+    rng, study, n = sheets.rng, sheets.study(number), sheets.patients()
+    k = int(rng.integers(6, 16))
+    a = sheets.alliance(study, 1, 1, k, k)
+    o = sheets.outcome(study, 1, "session-level score", "pre", k)
+    model = session_model(sheets, study, n, k, "none")
+    row = {"alliance": a, "outcome": o, "model": model, "lag": 0, "n": n}
+    z = 0.2 + rng.normal(0, TAU_STUDY)
+    sheets.effect(study, {**row, "alliance_term": "raw in multilevel"}, z)
+
+
+def contextual_study(sheets: Sheets, number: int) -> None:
+    """A person mean beside uncentred alliance: a raw contextual coefficient."""
+    rng, study, n = sheets.rng, sheets.study(number), sheets.patients()
+    k = int(rng.integers(6, 16))
+    a = sheets.alliance(study, 1, 1, k, k)
+    o = sheets.outcome(study, 1, "session-level score", "pre", k)
+    model = session_model(sheets, study, n, k, "between-within hybrid")
+    row = {"alliance": a, "outcome": o, "model": model, "lag": 0, "n": n}
+    terms = {"alliance_term": "person mean", "other_alliance_term": "raw in multilevel"}
+    more = {"stat": "b", "metric": "raw units", "se": 0.11}
+    sheets.effect(study, {**row, **terms, **more}, 0.2 + rng.normal(0, 0.1), beta=True)
+
+
+def therapist_study(sheets: Sheets, number: int) -> None:
+    """Alliance between and within therapists."""
+    rng, study, n = sheets.rng, sheets.study(number), max(sheets.patients(), 80)
+    a = sheets.alliance(study, 1, 3, 3, 1)
+    o = sheets.outcome(study, 1, "raw post", "pre", 1)
+    therapists = int(n / 4)
+    for component, size, mean in (
+        ("between_therapist", therapists, 0.35),
+        ("within_therapist", n - therapists, 0.2),
+    ):
+        z = mean + rng.normal(0, TAU_STUDY) + rng.normal(0, np.sqrt(1 / (size - 3)))
+        row = {"alliance": a, "outcome": o, "model": "RAW", "component": component}
+        sheets.effect(study, {**row, "lag": "post", "n": size}, z)
+
+
+def concurrent_study(sheets: Sheets, number: int) -> None:
+    """Session-by-session data, person-mean centred: within and between from one model."""
+    rng, study, n = sheets.rng, sheets.study(number), sheets.patients()
+    k = int(rng.integers(6, 16))
+    a = sheets.alliance(study, 1, 1, k, k)
+    o = sheets.outcome(study, 1, "session-level score", "pre", k)
+    model = session_model(sheets, study, n, k, "person-mean centring")
     row = {"alliance": a, "outcome": o, "model": model, "lag": 0, "n": n, "n_obs": n * k}
     within = MEAN["within"] + rng.normal(0, TAU_WITHIN)
     within += rng.normal(0, np.sqrt(1 / (n * (k - 1) - 2)))
@@ -279,7 +326,7 @@ def unfinished(sheets: Sheets) -> None:
     """A few rows as a live review has them: waiting, sign unclear, not significant only."""
     effects = sheets.rows["EFFECTS"]
     single = [
-        row for row in effects if row["stat"] == "r" and row["alliance_term"] == "single score"
+        row for row in effects if row["stat"] == "r" and row.get("alliance_term") == "single score"
     ]
     chosen = sheets.rng.choice(len(single), size=9, replace=False)
     for place, index in enumerate(chosen):
@@ -299,6 +346,9 @@ def main() -> None:
         + [lagged_study] * STATE_LAGGED
         + [mean_study] * MEAN_OF_SESSIONS
         + [change_study] * CHANGE_SCORES
+        + [blended_study] * BLENDED
+        + [contextual_study] * CONTEXTUAL
+        + [therapist_study] * THERAPIST
     )
     kinds += [total_study] * (STUDIES - len(kinds))
     order = sheets.rng.permutation(STUDIES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
@@ -12,6 +13,7 @@ import pandas as pd
 
 from metalliance.coding.review import Review
 from metalliance.effectsize.table import EXCLUDED_COLUMNS, EffectTable
+from metalliance.errors import MetallianceWarning
 from metalliance.sensitivity.multiverse import rho_grid, subsets
 from metalliance.sensitivity.refits import leave_one_out
 from metalliance.traitstate.sophistication import SophisticationResult, sophistication_regression
@@ -43,8 +45,13 @@ def analyse(
     -------
     Analysis
     """
-    plan = plan or Plan()
-    tell = progress or (lambda step: None)
+    with warnings.catch_warnings():
+        # Each pool records its own warnings; those of its refits would only repeat them.
+        warnings.simplefilter("ignore", MetallianceWarning)
+        return _carry_out(review, plan or Plan(), progress or (lambda step: None))
+
+
+def _carry_out(review: Review, plan: Plan, tell: Callable[[str], None]) -> Analysis:
     tell("effect sizes")
     effects = without_planned(review.effects(), plan)
     second = without_planned(review.effects(role="sensitivity"), plan)

@@ -64,6 +64,8 @@ def test_pools_of_the_simulated_review(simulated: Analysis) -> None:
         "within.lagged_partial",
         "within.lagged_partial.reverse",
         "between_change",
+        "between_therapist",
+        "within_therapist",
     ]
     truth = {
         "total": 0.27,
@@ -140,3 +142,17 @@ def test_the_manifest_is_plain_json(congruence: Analysis) -> None:
 )
 def test_keys(parts: tuple[str, str, str, str, bool], key: str) -> None:
     assert pool_key(*parts) == key
+
+
+def test_what_is_never_pooled_is_listed_with_its_reason(simulated: Analysis) -> None:
+    listed = simulated.excluded[simulated.excluded["status"] == "not pooled"]
+    assert len(listed) == 3
+    assert listed["reason"].str.contains("mixes both components").all()
+
+
+def test_refits_repeat_no_warning(tmp_path: Path) -> None:
+    table = tmp_path / "small.csv"
+    table.write_text("study,n,r\nA,40,.3\nA,40,.2\nB,60,.2\nB,60,.25\nC,55,.1\n")
+    analysis = ma.analyse(ma.read_review(table))
+    assert analysis.pool("total").imprecise
+    assert len(analysis.warnings) == 1
