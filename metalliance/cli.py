@@ -150,6 +150,10 @@ def check(
         _emit("check", result, problems=problems, ok=not errors)
     else:
         _show_check(problems, lines, limited=study is None and coder is None)
+        for name, value, why in read.assumed:
+            typer.echo(f" assumed  {name} = {value} ({why})")
+    if not lines and (study or coder):
+        raise typer.BadParameter(f"no effect of study {study or '(any)'}, coder {coder or '(any)'}")
     raise typer.Exit(BAD_INPUT if errors else OK)
 
 
@@ -187,6 +191,7 @@ def report(
 
     chosen = _formats(formats)
     read = read_review(review)
+    _refuse_empty(read)
     folder = out or Path("reports") / review.stem
     analysis, paths = _report(read, folder, plan, chosen)
     if as_json:
@@ -215,6 +220,23 @@ def demo(
         _emit("demo", _result(analysis, paths), shown=analysis.warnings)
     else:
         _show_report(analysis, paths)
+
+
+def _refuse_empty(read: Review) -> None:
+    if not read.effects_coded:
+        raise CodingError(
+            [
+                Problem(
+                    sheet=read.path.name,
+                    cell="",
+                    value="",
+                    what="holds no effects yet",
+                    mend="fill in EFFECTS, then run report again",
+                    severity="error",
+                    code="no-effects",
+                )
+            ]
+        )
 
 
 def _formats(text: str) -> tuple[str, ...]:

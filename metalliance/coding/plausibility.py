@@ -45,8 +45,32 @@ def check_effect(linked: Linked, findings: Findings) -> None:
         _odd_value(effect, findings)
         _odd_se(effect, facts, findings)
     _odd_component(linked, findings)
+    _odd_sign(linked, findings)
+    _odd_single_score(linked, findings)
     _odd_size(linked, findings)
     _override_reason(effect, findings)
+
+
+def _odd_sign(linked: Linked, findings: Findings) -> None:
+    """A negative value called better, where both scales say that negative is better."""
+    effect, value = linked.effect, linked.effect.number("value")
+    if linked.alliance is None or linked.outcome is None or value is None or value >= 0:
+        return
+    means = {linked.alliance.text("high_score_means"), linked.outcome.text("high_score_means")}
+    if effect.text("positive_means") == "better" and means == {"better", "worse"}:
+        what = (
+            f"says that a positive value is better, so {value:g} means that a better alliance "
+            "goes with a worse outcome; by the direction of both scales it would be the reverse"
+        )
+        findings.ask(effect, "positive_means", what, "worse, or as scored?", "sign-against-scales")
+
+
+def _odd_single_score(linked: Linked, findings: Findings) -> None:
+    effect = linked.effect
+    assessments = None if linked.alliance is None else linked.alliance.number("n_assessments")
+    if effect.text("alliance_term") == "single score" and assessments and assessments > 1:
+        what = f"is single score, but MEASURES has {assessments:g} assessments in this score"
+        findings.ask(effect, "alliance_term", what, "mean of k?", "single-score")
 
 
 def needs(linked: Linked, facts: Facts, *, spoiled: bool = False) -> list[tuple[Record, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from metalliance.errors import CodingError, Problem
 
 __all__ = ["Grid", "Source", "filled_rows", "note", "open_source"]
 
+COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+", re.ASCII)
+POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+", re.ASCII)
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 
 
@@ -166,7 +169,23 @@ def _text_grid(path: Path, content: bytes) -> tuple[Grid, tuple[Problem, ...]]:
         mend = "export the table again as UTF-8; numbers are not affected"
         problems.append(note(path.name, "", what, mend, "mojibake"))
     rows = tuple(tuple(row) for row in _records(path, text, delimiter))
+    if delimiter == ";" and _decimal_commas(rows):
+        rows = tuple(tuple(_with_point(cell) for cell in row) for row in rows)
+        what = "decimal commas are read as decimal points: the cells are separated by semicolons"
+        problems.append(note(path.name, "", what, "", "decimal-comma-table"))
     return Grid(sheet=path.name, rows=rows), tuple(problems)
+
+
+def _decimal_commas(rows: Sequence[Sequence[Raw]]) -> bool:
+    """Whether numbers of a table have decimal commas and none has a decimal point."""
+    cells = [cell.strip() for row in rows for cell in row if isinstance(cell, str)]
+    return any(map(COMMA_NUMBER.fullmatch, cells)) and not any(map(POINT_NUMBER.fullmatch, cells))
+
+
+def _with_point(cell: Raw) -> Raw:
+    if isinstance(cell, str) and COMMA_NUMBER.fullmatch(cell.strip()):
+        return cell.replace(",", ".")
+    return cell
 
 
 def _records(path: Path, text: str, delimiter: str) -> Iterator[Sequence[Raw]]:

@@ -79,7 +79,9 @@ def fill_workbook(path: str | Path, sheets: Rows, about: Mapping[str, str] | Non
 
 
 def _start(sheet: Any, codebook: Codebook, about: Mapping[str, str]) -> None:
-    from openpyxl.styles import Alignment, Font
+    from openpyxl.comments import Comment
+    from openpyxl.styles import Alignment, Font, PatternFill
+    from openpyxl.worksheet.datavalidation import DataValidation
 
     sheet.column_dimensions["A"].width = 32
     sheet.column_dimensions["B"].width = 90
@@ -89,12 +91,16 @@ def _start(sheet: Any, codebook: Codebook, about: Mapping[str, str]) -> None:
     for key, label in ABOUT_KEYS.items():
         sheet.cell(row, 1, key).font = Font(bold=True)
         cell = sheet.cell(row, 2)
+        cell.fill = PatternFill("solid", start_color=NEEDED)
+        cell.comment = Comment(f"{label}. Type it here.", "metalliance", height=60, width=260)
         if about.get(key):
             _put(cell, about[key])
-        sheet.cell(row, 3, f"({label})")
         if key == "data" and about.get("data") == "simulated":
             cell.font = Font(bold=True, color="FFC00000")
         row += 1
+    kinds = DataValidation(type="list", formula1='"real,simulated"', allow_blank=True)
+    kinds.add(f"B{3 + list(ABOUT_KEYS).index('data')}")
+    sheet.add_data_validation(kinds)
     for text in HOW_TO:
         row += 1
         cell = sheet.cell(row, 2, text)

@@ -189,7 +189,9 @@ def from_partial_r(given: Given) -> Estimate:
 def from_beta(given: Given) -> Estimate:
     """Standardised lagged coefficient: kept as β with v = SE² (no atanh: |β| may exceed 1)."""
     if given["estimand"] != "lagged_partial":
-        raise ValueError("a beta is converted only where it is net of the lagged outcome")
+        raise ValueError(
+            "a standardised beta is converted only for a within effect net of the lagged outcome"
+        )
     beta = given["value"]
     se, source = _standard_error(given)
     n = given["n"]

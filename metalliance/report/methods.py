@@ -29,6 +29,9 @@ REFERENCES: dict[str, str] = {
     "effects meta-analyses. BMJ, 342, d549. https://doi.org/10.1136/bmj.d549",
     "rmcorr": "Bakdash, J. Z., & Marusich, L. R. (2017). Repeated measures correlation. Frontiers "
     "in Psychology, 8, 456. https://doi.org/10.3389/fpsyg.2017.00456",
+    "adhoc": "Röver, C., Knapp, G., & Friede, T. (2015). Hartung-Knapp-Sidik-Jonkman approach and "
+    "its modification for random-effects meta-analysis with few studies. BMC Medical Research "
+    "Methodology, 15, 99. https://doi.org/10.1186/s12874-015-0091-1",
     "zilcha": "Zilcha-Mano, S. (2017). Is the alliance really therapeutic? Revisiting this "
     "question in light of recent methodological advances. American Psychologist, 72, 311–325. "
     "https://doi.org/10.1037/a0040435",
@@ -52,7 +55,7 @@ def references(analysis: Analysis) -> tuple[str, ...]:
     """References that the methods section of this analysis uses."""
     used = {"zilcha", "fisher", "reml", "i2", "pi"}
     for pool in _fitted(analysis):
-        used |= {"che", "cr2"} if _dependent(pool) else {"hartung"}
+        used |= {"che", "cr2"} if _dependent(pool) else {"hartung", "adhoc"}
         if any("within" in route for route in _routes(pool)):
             used.add("rmcorr")
     return tuple(sorted(text for key, text in REFERENCES.items() if key in used))
@@ -154,13 +157,18 @@ def _sophistication(analysis: Analysis) -> str:
 def _sensitivity(analysis: Analysis) -> str:
     if analysis.sensitivity.empty and not analysis.leave_one_out:
         return ""
-    grid = ", ".join(number(rho, 1).lstrip("0") for rho in analysis.plan.rho_grid)
-    parts = ["leaving out one study at a time"]
+    grid = " and ".join(number(rho, 1).lstrip("0") for rho in analysis.plan.rho_grid)
+    left_out = any(len(table) for table in analysis.leave_one_out.values())
+    parts = ["leaving out one study at a time"] if left_out else []
     tried = set(analysis.sensitivity["check"])
     if "sampling correlation" in tried and grid:
         parts.append(f"assuming sampling correlations of {grid}")
+    if "standard error" in tried:
+        parts.append("not letting the Knapp–Hartung factor fall below 1 (Röver et al., 2015)")
     if "subset" in tried:
         parts.append("leaving out effects that were not taken directly from a correlation")
+    if not parts:
+        return ""
     return f"Sensitivity was examined by {'; '.join(parts)}."
 
 

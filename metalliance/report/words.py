@@ -110,7 +110,16 @@ def _total(analysis: Analysis, pool: Pool) -> str:
         0: f"For the association of {construct(analysis)} with outcome,",
     }
     text = f"{openings[_direction(pool)]} total {_estimate(pool)}, {_size(pool)}."
-    return text + _zero(pool) + _new_study(analysis, pool, "total")
+    return text + _as_printed(analysis) + _zero(pool) + _new_study(analysis, pool, "total")
+
+
+def _as_printed(analysis: Analysis) -> str:
+    if "positive_means" not in {name for name, _, _ in analysis.review.assumed}:
+        return ""
+    return (
+        " The file has no column positive_means: signs were taken as printed, a positive value as "
+        "a better outcome."
+    )
 
 
 def _trait(analysis: Analysis, pool: Pool) -> str:
@@ -123,7 +132,11 @@ def _trait(analysis: Analysis, pool: Pool) -> str:
 
 
 def _state(analysis: Analysis, pool: Pool) -> str:
-    better_too = {1: "outcome was better too:", -1: "outcome was worse:", 0: "the outcome:"}
+    better_too = {
+        1: "outcome was better too:",
+        -1: "outcome was worse:",
+        0: "",
+    }
     ending = better_too[_direction(pool)]
     name = _short(analysis)
     if pool.path == "outcome→alliance":
@@ -135,7 +148,7 @@ def _state(analysis: Analysis, pool: Pool) -> str:
             "lagged_r": "at the next measurement",
             "lagged_partial": "at the next measurement, net of earlier outcome,",
         }[pool.estimand]
-        opening = f"{when} {occasion} {ending}"
+        opening = f"{when} {occasion} {ending}".rstrip()
     text = f"{opening} state-like {_estimate(pool)}, {_size(pool)}."
     return text + _interval(pool) + _new_study(analysis, pool, "state-like")
 
@@ -164,6 +177,11 @@ def _new_study(analysis: Analysis, pool: Pool, kind: str) -> str:
     low, high = mean["pi_low"], mean["pi_high"]
     if pool.imprecise or not (math.isfinite(low) and math.isfinite(high)):
         return ""
+    if pool.fit is not None and pool.fit.heterogeneity == 0:
+        return (
+            " No variation between true effects was found, which does not show that there is "
+            f"none: {count(pool.counts.studies, 'study', 'studies')} carry the estimate."
+        )
     text = (
         f" In a new study the {kind} association may lie anywhere from {_number(pool, 'pi_low')} "
         f"to {_number(pool, 'pi_high')} ({level(analysis)} prediction interval)"
@@ -179,6 +197,13 @@ def _new_study(analysis: Analysis, pool: Pool, kind: str) -> str:
 
 def _separation(analysis: Analysis, trait: list[Pool], state: list[Pool]) -> str:
     """What may be said about the two components side by side."""
+    alone = [
+        f"{pool_title(pool)}: {pool_sentence(pool)}"
+        for pool in analysis.main
+        if pool.fit is None and pool.component in (*TRAIT, "within")
+    ]
+    if alone and not (trait and state):
+        return "Shown, not pooled: " + " ".join(alone)
     if not trait and not state:
         assumed = {name for name, _, _ in analysis.review.assumed}
         text = (

@@ -9,10 +9,12 @@ import pandas as pd
 
 from metalliance.effectsize.table import EffectTable
 from metalliance.errors import SpecificationError
+from metalliance.models.fit import fit
+from metalliance.models.inference import infer
 from metalliance.models.predict import predict
 from metalliance.traitstate.pooling import is_dependent, pool_effects
 
-__all__ = ["COLUMNS", "rho_grid", "subsets"]
+__all__ = ["COLUMNS", "never_narrower", "rho_grid", "subsets"]
 
 COLUMNS = (
     "check",
@@ -79,6 +81,34 @@ def subsets(
         if 0 < int(np.sum(keep)) < len(frame)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def never_narrower(
+    effects: EffectTable, *, method: str = "REML", level: float = 0.95
+) -> pd.DataFrame:
+    """Pool again with the ad hoc Knapp–Hartung interval, never narrower than the t interval.
+
+    With few studies the factor s² of Knapp and Hartung can fall below 1 by chance and make the
+    interval too narrow; the ad hoc form takes max(1, s²). No row where the effects are dependent.
+
+    References
+    ----------
+    Röver, C., Knapp, G., & Friede, T. (2015). BMC Medical Research Methodology, 15, 99.
+    https://doi.org/10.1186/s12874-015-0091-1
+    """
+    if is_dependent(effects):
+        return pd.DataFrame(columns=list(COLUMNS))
+    transform = "r" if effects.usable["es_metric"].eq("z").all() else None
+    inference = infer(fit(effects, method=method), vcov="adhoc")
+    mean = predict(inference, transform=transform, level=level).iloc[0]
+    row = {
+        "check": "standard error",
+        "setting": "Knapp–Hartung factor at least 1",
+        "k_effects": len(effects),
+        "k_studies": int(effects.usable["study"].nunique()),
+        "note": "",
+    } | {name: float(mean[name]) for name in COLUMNS[4:7]}
+    return pd.DataFrame([row], columns=list(COLUMNS))
 
 
 def _row(

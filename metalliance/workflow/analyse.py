@@ -14,7 +14,7 @@ import pandas as pd
 from metalliance.coding.review import Review
 from metalliance.effectsize.table import EXCLUDED_COLUMNS, EffectTable
 from metalliance.errors import MetallianceWarning
-from metalliance.sensitivity.multiverse import rho_grid, subsets
+from metalliance.sensitivity.multiverse import never_narrower, rho_grid, subsets
 from metalliance.sensitivity.refits import leave_one_out
 from metalliance.traitstate.sophistication import SophisticationResult, sophistication_regression
 from metalliance.workflow.analysis import Analysis, Counts, Pool
@@ -66,7 +66,7 @@ def _carry_out(review: Review, plan: Plan, tell: Callable[[str], None]) -> Analy
     tell("sophistication")
     sophistication = _sophistication(fitted, plan)
     tell("sensitivity")
-    excluded = _not_in_a_main_pool(effects)
+    excluded = _not_in_a_main_pool(effects, pools)
     return Analysis(
         review=review,
         plan=plan,
@@ -120,6 +120,7 @@ def _sensitivity(pools: list[Pool], fitted: list[Pool], plan: Plan) -> pd.DataFr
     for pool in fitted:
         for table in (
             rho_grid(pool.effects, plan.rho_grid, method=plan.method, level=plan.level),
+            never_narrower(pool.effects, method=plan.method, level=plan.level),
             subsets(pool.effects, rho=plan.rho, method=plan.method, level=plan.level),
         ):
             if len(table):
@@ -156,17 +157,22 @@ def _leave_one_out(pool: Pool, level: float) -> pd.DataFrame:
     return table
 
 
-def _not_in_a_main_pool(effects: EffectTable) -> pd.DataFrame:
+def _not_in_a_main_pool(effects: EffectTable, pools: list[Pool]) -> pd.DataFrame:
     frame = effects.usable
     never = frame[frame["component"].isin(NEVER_POOLED)]
-    never = never.assign(reason=never["component"].map(NEVER_POOLED), status="not pooled")
-    columns = [*EXCLUDED_COLUMNS, "status"]
-    both = pd.concat([effects.unusable, never], ignore_index=True)
-    return both.reindex(columns=columns)
+    parts = [never.assign(reason=never["component"].map(NEVER_POOLED))]
+    parts += [
+        pool.effects.usable.assign(reason=f"not pooled: {pool.not_pooled}")
+        for pool in pools
+        if pool.role == "main" and pool.fit is None
+    ]
+    alone = pd.concat(parts, ignore_index=True).assign(status="not pooled")
+    both = pd.concat([effects.unusable, alone], ignore_index=True)
+    return both.reindex(columns=[*EXCLUDED_COLUMNS, "status"])
 
 
 def _counts(effects: EffectTable, excluded: pd.DataFrame, pools: list[Pool]) -> Counts:
-    main = [pool for pool in pools if pool.role == "main"]
+    main = [pool for pool in pools if pool.role == "main" and pool.fit is not None]
     return Counts(
         read=len(effects.usable) + len(effects.unusable),
         waiting=int(excluded["status"].eq("waiting").sum()),

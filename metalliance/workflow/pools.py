@@ -14,7 +14,7 @@ from metalliance.models.inference import Inference
 from metalliance.models.predict import predict
 from metalliance.models.studies import study_means
 from metalliance.models.tidy import components, glance, tidy
-from metalliance.traitstate.pooling import pool_effects
+from metalliance.traitstate.pooling import is_dependent, pool_effects
 from metalliance.workflow.analysis import Pool, PoolCounts
 from metalliance.workflow.plan import Plan
 
@@ -35,6 +35,8 @@ NEVER_POOLED = {
     "contextual": "a contextual coefficient is a difference of slopes, not an association",
 }
 TABLES = ("tidy", "glance", "components", "predict", "predict_r", "studies")
+LEAST_DF = 4
+LEAST_DEPENDENT_CLUSTERS = 3
 DROPOUT_FORMS = ("dropout", "time-to-event")
 
 
@@ -127,7 +129,7 @@ def pool_rows(key: str, effects: EffectTable, plan: Plan, *, role: str = "main")
         fit=None if inference is None else inference.fit,
         inference=inference,
         not_pooled=reason,
-        imprecise=inference is not None and bool(np.any(inference.imprecise)),
+        imprecise=inference is not None and bool((tables["tidy"]["df"] < LEAST_DF).any()),
         warnings=caught,
         **tables,
     )
@@ -154,8 +156,11 @@ def _try_to_pool(effects: EffectTable, plan: Plan) -> tuple[Inference | None, tu
     with python_warnings.catch_warnings(record=True) as caught:
         python_warnings.simplefilter("always", MetallianceWarning)
         try:
-            if _informing_clusters(effects) < 2:
-                return None, (), "one independent study: shown, not pooled"
+            clusters = _informing_clusters(effects)
+            if clusters < 2:
+                return None, (), "one independent study"
+            if clusters < LEAST_DEPENDENT_CLUSTERS and is_dependent(effects):
+                return None, (), "two independent studies with several effects"
             inference = pool_effects(effects, rho=plan.rho, method=plan.method)
         except SpecificationError as error:
             return None, (), str(error)

@@ -75,9 +75,15 @@ def test_marked_encodings(tmp_path: Path, encoding: str) -> None:
     assert review.effects().to_frame()["study"].tolist() == ["Å"]
 
 
-def test_a_decimal_comma_is_never_guessed(tmp_path: Path) -> None:
+def test_decimal_commas_between_semicolons_are_read_and_said(tmp_path: Path) -> None:
+    review = table(tmp_path, "study;n;r\nA;60;0,35\nB;50;-,2\n")
+    assert review.effects().to_frame()["r"].tolist() == [0.35, -0.2]
+    assert "decimal-comma-table" in [problem.code for problem in review.problems]
+
+
+def test_a_decimal_comma_among_points_is_never_guessed(tmp_path: Path) -> None:
     with pytest.raises(CodingError) as caught:
-        table(tmp_path, "study;n;r\nA;60;0,35\n")
+        table(tmp_path, "study;n;r\nA;60;0,35\nB;60;0.2\n")
     (problem,) = [p for p in caught.value.problems if p.severity == "error"]
     assert (problem.address, problem.code) == ("table.csv!C2", "decimal-comma")
 

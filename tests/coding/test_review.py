@@ -360,3 +360,16 @@ def test_a_workbook_without_measures_is_told_once(tmp_path: Path) -> None:
     review = read_review(path, strict=False)
     assert [(p.sheet, p.code) for p in review.problems] == [("MEASURES", "missing-sheet")]
     assert review.effects().excluded()["status"].tolist() == ["faulty", "faulty"]
+
+
+def test_what_contradicts_the_measures_is_asked_about(tmp_path: Path) -> None:
+    path = wb.one_effect(tmp_path / "review.xlsx", value=-0.31)
+    assert codes(path) == ["sign-against-scales"]
+    path = wb.one_effect(tmp_path / "as_scored.xlsx", value=-0.31, positive_means="as scored")
+    assert codes(path) == []
+    path = wb.one_effect(tmp_path / "worse.xlsx", value=-0.31, positive_means="worse")
+    assert codes(path) == []
+
+
+def codes(path: Path) -> list[str]:
+    return [problem.code for problem in read_review(path).problems]

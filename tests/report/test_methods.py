@@ -15,7 +15,7 @@ def test_each_pool_is_described_by_the_model_it_took(congruence, simulated):
 
 
 def test_only_checks_that_were_made_are_described(congruence, simulated):
-    assert "assuming sampling correlations of .3, .8" in " ".join(methods_paragraphs(simulated))
+    assert "assuming sampling correlations of .3 and .8" in " ".join(methods_paragraphs(simulated))
     assert "assuming sampling correlations" not in " ".join(methods_paragraphs(congruence))
 
 

@@ -113,7 +113,7 @@ def test_trait_and_state_are_named_with_their_size(simulated):
 
 def test_state_with_zero_inside_claims_nothing(simulated):
     text = shows(changed(simulated, "within.concurrent_r", conf_low=-0.02))
-    assert "at the same occasion the outcome: state-like r" in text
+    assert "at the same occasion state-like r" in text
     assert "Its interval includes zero." in text
 
 
@@ -140,7 +140,7 @@ def test_sophistication_slopes_per_component(simulated):
 def test_sophistication_with_few_df_is_not_tested(simulated):
     few = [replace(s, slopes=s.slopes.assign(df=2.2)) for s in simulated.sophistication]
     text = plain(sophistication(replace(simulated, sophistication=tuple(few))))
-    assert "Total: 249 studies are too few to test it (df = 2.2)." in text
+    assert "Total: 240 studies are too few to test it (df = 2.2)." in text
     assert "changes by" not in text
 
 
@@ -175,7 +175,7 @@ def test_nothing_to_pool(flat):
 def test_other_levels_are_printed(flat):
     from metalliance.workflow.plan import Plan
 
-    analysis = flat([0.1, 0.3, 0.2, 0.25, 0.4, 0.2], plan=Plan(level=0.9))
+    analysis = flat([0.1, 0.6, -0.2, 0.25, 0.7, 0.2], plan=Plan(level=0.9))
     assert "(90% prediction interval)" in shows(analysis)
     assert "95%" not in " ".join([*screen(analysis).values(), *headline(analysis)])
 
@@ -197,3 +197,14 @@ def test_cited_numbers_become_spans_and_stay_escaped():
     assert str(spans(text)) == (
         '&lt;b&gt; r\u00a0=\u00a0<span data-src="models.total.predict_r.estimate">.27</span>'
     )
+
+
+def test_no_variation_is_no_prediction(flat):
+    text = shows(flat([0.2, 0.21, 0.2, 0.22, 0.2, 0.21]))
+    assert "No variation between true effects was found" in text
+    assert "prediction interval" not in text
+
+
+def test_signs_taken_as_printed_are_said_on_the_first_screen(flat, congruence):
+    assert "signs were taken as printed" in shows(flat([0.1, 0.3, 0.2]))
+    assert "as printed" not in shows(congruence)

@@ -83,7 +83,7 @@ def test_pools_of_the_simulated_review(simulated: Analysis) -> None:
 
 
 def test_every_row_read_is_pooled_or_listed(simulated: Analysis) -> None:
-    pooled = sum(pool.counts.effects for pool in simulated.main)
+    pooled = sum(pool.counts.effects for pool in simulated.main if pool.fit is not None)
     assert pooled + len(simulated.excluded) == simulated.counts.read
     assert simulated.counts.waiting == 3
     assert simulated.counts.sign_unclear == 3
