@@ -33,7 +33,8 @@ def robustness(analysis: Analysis) -> str:
 def checks(analysis: Analysis, pool: Pool) -> pd.DataFrame:
     """Setting and estimate of every check of a pool, studies left out one at a time included."""
     table = analysis.sensitivity
-    planned = table[table["pool"].eq(pool.key)][["setting", "estimate"]]
+    moved = table["pool"].eq(pool.key) & table["check"].ne("standard error")
+    planned = table[moved][["setting", "estimate"]]
     left = analysis.leave_one_out.get(pool.key, pd.DataFrame())
     if len(left):
         names = "without " + left["omitted"].map(study_labels(pool))
