@@ -83,6 +83,9 @@ def run(arguments: Sequence[str]) -> int:
     except MetallianceError as error:
         _fail(command, as_json, str(error), ())
         return BAD_INPUT
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     except OSError as error:
         _fail(command, as_json, f"{error.filename or ''}: {error.strerror or error}", ())
         return BAD_INPUT

@@ -274,8 +274,14 @@ def _limits(analysis: Analysis, state: list[Pool]) -> str:
         )
     return (
         f"that more {construct(analysis)} improves outcome, nor that it does not (these are "
-        "correlations between patients)."
+        f"correlations between patients){_not_alliance(analysis)}."
     )
+
+
+def _not_alliance(analysis: Analysis) -> str:
+    if "alliance" in construct(analysis):
+        return ""
+    return "; nor anything about the alliance, which these studies did not correlate"
 
 
 def _short(analysis: Analysis) -> str:
