@@ -63,6 +63,7 @@ def fill_workbook(path: str | Path, sheets: Rows, about: Mapping[str, str] | Non
         Where a row has a column that the codebook does not know.
     """
     from openpyxl import Workbook
+    from openpyxl.worksheet.properties import PageSetupProperties
 
     codebook = load_codebook()
     book = Workbook()
@@ -75,6 +76,10 @@ def fill_workbook(path: str | Path, sheets: Rows, about: Mapping[str, str] | Non
         sheet = book[definition.name]
         _dropdowns(sheet, definition, codebook)
         _formulas(sheet, definition, len(sheets.get(definition.name, ())))
+    for sheet in book.worksheets:
+        sheet.page_setup.orientation = "landscape"
+        sheet.page_setup.fitToHeight = 0
+        sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     _save(book, Path(path))
 
 
