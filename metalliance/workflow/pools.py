@@ -130,7 +130,7 @@ def pool_rows(key: str, effects: EffectTable, plan: Plan, *, role: str = "main")
         inference=inference,
         not_pooled=reason,
         imprecise=inference is not None and bool((tables["tidy"]["df"] < LEAST_DF).any()),
-        warnings=caught,
+        warnings=(*_shared_samples(effects), *caught),
         **tables,
     )
 
@@ -145,6 +145,17 @@ def pool_counts(effects: EffectTable) -> PoolCounts:
         clusters=len(np.unique(clusters)),
         effects=len(frame),
         patients=float(per_sample.sum(min_count=len(per_sample))),
+    )
+
+
+def _shared_samples(effects: EffectTable) -> tuple[str, ...]:
+    """One sentence per cluster that joins several studies."""
+    frame = effects.usable.assign(_cluster=effects.clusters())
+    joined = frame.groupby("_cluster")["study"].unique()
+    return tuple(
+        f"{' and '.join(map(str, studies))} share a sample and count as one cluster"
+        for studies in joined
+        if len(studies) > 1
     )
 
 

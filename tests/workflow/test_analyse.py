@@ -156,3 +156,12 @@ def test_refits_repeat_no_warning(tmp_path: Path) -> None:
     analysis = ma.analyse(ma.read_review(table))
     assert analysis.pool("total").imprecise
     assert len(analysis.warnings) == 1
+
+
+def test_studies_that_share_a_sample_are_named(tmp_path: Path) -> None:
+    table = tmp_path / "shared.csv"
+    rows = ["A,s1,40,.3", "B,s1,40,.2", "C,c,60,.2", "D,d,50,.25", "E,e,55,.1", "F,f,70,.3"]
+    table.write_text("\n".join(["study,sample,n,r", *rows]) + "\n")
+    analysis = ma.analyse(ma.read_review(table))
+    assert "A and B share a sample and count as one cluster" in analysis.warnings
+    assert analysis.pool("total").counts.clusters == 5
