@@ -226,20 +226,11 @@ def demo(
 
 
 def _refuse_empty(read: Review) -> None:
+    from metalliance.coding.guard import file_problem
+
     if not read.effects_coded:
-        raise CodingError(
-            [
-                Problem(
-                    sheet=read.path.name,
-                    cell="",
-                    value="",
-                    what="holds no effects yet",
-                    mend="fill in EFFECTS, then run report again",
-                    severity="error",
-                    code="no-effects",
-                )
-            ]
-        )
+        mend = "fill in EFFECTS, then run report again"
+        raise file_problem(read.path, "no-effects", "holds no effects yet", mend)
 
 
 def _formats(text: str) -> tuple[str, ...]:

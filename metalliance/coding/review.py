@@ -15,6 +15,7 @@ from metalliance.coding.assemble import Row, build_table, judge
 from metalliance.coding.codebook import load_codebook
 from metalliance.coding.derivation import Facts, derive
 from metalliance.coding.flat import Assumed, read_flat
+from metalliance.coding.guard import file_problem
 from metalliance.coding.linking import Sheets, link
 from metalliance.coding.plausibility import check_effect, check_measure
 from metalliance.coding.records import Findings, Linked, Record
@@ -305,19 +306,8 @@ def _table_sheet(source: Source) -> Grid:
         if any(recognised(grid, definition, row) >= 2 for row in rows[:20]):
             return grid
     if first is None:
-        raise CodingError(
-            [
-                Problem(
-                    sheet=source.path.name,
-                    cell="",
-                    value="",
-                    what="holds no rows",
-                    mend="give a file with one row per effect",
-                    severity="error",
-                    code="empty",
-                )
-            ]
-        )
+        mend = "give a file with one row per effect"
+        raise file_problem(source.path, "empty", "holds no rows", mend)
     return first
 
 

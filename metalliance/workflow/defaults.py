@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from metalliance.coding.codebook import BUILT_IN_MODELS
 from metalliance.coding.review import Review
+from metalliance.effectsize.correlation import DESIGN_EFFECT, SLOPE_SD
 from metalliance.traitstate.pooling import is_dependent
 from metalliance.workflow.analysis import Default, Pool
 from metalliance.workflow.plan import Plan
@@ -37,5 +39,24 @@ def defaults_used(review: Review, plan: Plan, pools: Sequence[Pool]) -> tuple[De
         plan.minimum_clusters_prediction,
         "with fewer its coverage is poor",
     )
+    if _column_has(pools, "quality", "approximated"):
+        values = f"design effect {DESIGN_EFFECT:g}, slope SD {SLOPE_SD:g}"
+        why = "papers that give only patients and sessions do not say; refits leave them out"
+        found.append(Default(name="approximated within-patient variances", value=values, why=why))
+    if _column_has(pools, "route", "within"):
+        why = "their variance assumes one slope for all patients; slopes that differ widen it"
+        found.append(Default(name="within-patient correlations", value="common slope", why=why))
+    built_in = sum(one.effect.text("model") in BUILT_IN_MODELS for one in review.linked)
+    if built_in:
+        why = f"{built_in} effects use the built-in models; a row in MODELS says otherwise"
+        value = "items A4, D1–D4 and E2 score 0"
+        found.append(Default(name="models RAW and PRE", value=value, why=why))
     add("state", "primary state-like estimand", plan.state, "comparable with the trait component")
     return tuple(found)
+
+
+def _column_has(pools: Sequence[Pool], column: str, text: str) -> bool:
+    return any(
+        pool.effects.usable[column].astype(str).str.contains(text, regex=False).any()
+        for pool in pools
+    )

@@ -149,16 +149,16 @@ def check_robust(
         close(table["std_error"], expected[kind]["se"], tolerance)
         close(table["df"], expected[kind]["df"], tolerance)
         close(table["statistic"], expected[kind]["t"], tolerance)
-        close(table["p_value"], expected[kind]["p"], 100 * tolerance, 1e-8)
+        close(table["p_value"], expected[kind]["p"], tolerance)
     if "HTZ" in expected:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ma.SmallSampleWarning)
             inference = ma.infer(fit, vcov="CR2", cluster=cluster)
             row = ma.wald_test(inference).iloc[0]
-        close(row["statistic"], expected["HTZ"]["F"], 10 * tolerance)
+        close(row["statistic"], expected["HTZ"]["F"], tolerance)
         assert row["df_num"] == expected["HTZ"]["df_num"]
-        close(row["df_den"], expected["HTZ"]["df_denom"], 10 * tolerance)
-        close(row["p_value"], expected["HTZ"]["p"], 100 * tolerance)
+        close(row["df_den"], expected["HTZ"]["df_denom"], tolerance)
+        close(row["p_value"], expected["HTZ"]["p"], tolerance)
 
 
 @pytest.mark.parametrize("case", by_kind("mv"))
@@ -173,12 +173,12 @@ def test_multilevel(case: Mapping[str, Any]) -> None:
     table = ma.tidy(inference)
     close(table["estimate"], expected["beta"], COEFFICIENT, 1e-7)
     close(table["std_error"], expected["se"], COMPONENT)
-    close(table["p_value"], expected["pval"], 1e-3)
+    close(table["p_value"], expected["pval"], COMPONENT)
     row = ma.glance(inference).iloc[0]
     close(row["q"], expected["QE"], ITERATED)
     close(row["q_p"], expected["QEp"], ITERATED)
     close(row["qm"], expected["QM"], COMPONENT)
-    close(row["qm_p"], expected["QMp"], 1e-3)
+    close(row["qm_p"], expected["QMp"], COMPONENT)
     close(fit.vcov, expected["vcov"], COMPONENT)
     assert [term.levels for term in fit.random] == expected["s_nlevels"]
     check_robust(fit, case, ROBUST_OWN, ("CR0", "CR1", "CR2"))
