@@ -25,7 +25,7 @@ _HOMES: dict[str, str] = {
     "PlanError": "errors",
     "Problem": "errors",
     "Review": "coding.review",
-    "SamplingCovariance": "effectsize.dependence",
+    "SamplingCovariance": "effectsize.covariance",
     "SmallSampleWarning": "errors",
     "SpecificationError": "errors",
     "analyse": "workflow.analyse",

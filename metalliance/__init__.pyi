@@ -3,7 +3,7 @@ from metalliance.coding.review import read_review as read_review
 from metalliance.coding.template import write_template as write_template
 from metalliance.effectsize.convert import Estimate as Estimate
 from metalliance.effectsize.convert import effect_size as effect_size
-from metalliance.effectsize.dependence import SamplingCovariance as SamplingCovariance
+from metalliance.effectsize.covariance import SamplingCovariance as SamplingCovariance
 from metalliance.effectsize.dependence import sampling_covariance as sampling_covariance
 from metalliance.effectsize.table import EffectTable as EffectTable
 from metalliance.errors import CodingError as CodingError
