@@ -1,8 +1,10 @@
 from metalliance.coding.review import Review as Review
 from metalliance.coding.review import read_review as read_review
 from metalliance.coding.template import write_template as write_template
+from metalliance.effectsize.aggregate import aggregate_effects as aggregate_effects
 from metalliance.effectsize.convert import Estimate as Estimate
 from metalliance.effectsize.convert import effect_size as effect_size
+from metalliance.effectsize.correlated import correlation_covariance as correlation_covariance
 from metalliance.effectsize.covariance import SamplingCovariance as SamplingCovariance
 from metalliance.effectsize.dependence import sampling_covariance as sampling_covariance
 from metalliance.effectsize.table import EffectTable as EffectTable

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from metalliance.numerics.blocks import BlockDiagonal, FloatArray
+from metalliance.numerics.blocks import BlockDiagonal, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["Rho", "SamplingCovariance", "first_indefinite"]
+__all__ = ["Rho", "SamplingCovariance", "first_indefinite", "place"]
 
 Rho = float | Mapping[tuple[str, str], float]
 
@@ -89,6 +89,19 @@ def first_indefinite(values: FloatArray) -> int | None:
         definite = np.array([_one_is_definite(block) for block in values])
     bad = np.flatnonzero(~definite)
     return int(bad[0]) if bad.size else None
+
+
+def place(blocks: FloatArray, rows: IntArray, i: IntArray, j: IntArray, values: FloatArray) -> None:
+    """Write entries (i, j) of a block-diagonal matrix into its ``blocks`` (B, n, n).
+
+    ``rows`` (B, n) are the row numbers of the blocks; entries of other blocks are passed over.
+    """
+    n = rows.shape[1]
+    slot = np.full(max(rows.max(), i.max(initial=0), j.max(initial=0)) + 1, -1, dtype=np.intp)
+    slot[rows] = np.arange(rows.size).reshape(rows.shape)
+    here = slot[i] >= 0
+    block, a = np.divmod(slot[i[here]], n)
+    blocks[block, a, slot[j[here]] % n] = values[here]
 
 
 def _is_definite(values: FloatArray) -> np.ndarray:

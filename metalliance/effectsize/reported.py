@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from metalliance.effectsize.columns import column, complete_codes, label_at, numbers, row_list
+from metalliance.effectsize.covariance import place
 from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import FloatArray, IntArray
 
@@ -37,14 +38,8 @@ class ReportedPairs:
 
     def fill(self, correlation: FloatArray, rows: IntArray) -> None:
         """Write the reported correlations into the blocks (B, n, n) of ``rows`` (B, n)."""
-        if not len(self.r):
-            return
-        slot = np.full(max(int(rows.max()), int(self.j.max())) + 1, -1, dtype=np.intp)
-        slot[rows] = np.arange(rows.size).reshape(rows.shape)
-        here = slot[self.i] >= 0
-        n = rows.shape[1]
-        block, a, b = slot[self.i[here]] // n, slot[self.i[here]] % n, slot[self.j[here]] % n
-        correlation[block, a, b] = correlation[block, b, a] = self.r[here]
+        place(correlation, rows, self.i, self.j, self.r)
+        place(correlation, rows, self.j, self.i, self.r)
 
     def said_of(self, frame: pd.DataFrame, rows: IntArray) -> str:
         """``E1–E2 0.9, …`` of the rows (n,) of a cluster, empty where none is reported."""
