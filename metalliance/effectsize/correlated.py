@@ -51,12 +51,10 @@ def olkin_siotani(
     >>> float(olkin_siotani(f(.5), f(.5), f(1), f(.5), f(.5), f(1)))
     0.5625
     """
-    return np.asarray(
-        0.5 * r_ij * r_kl * (r_ik**2 + r_il**2 + r_jk**2 + r_jl**2)
-        + r_ik * r_jl
-        + r_il * r_jk
-        - (r_ij * r_ik * r_il + r_ij * r_jk * r_jl + r_ik * r_jk * r_kl + r_il * r_jl * r_kl)
-    )
+    # Summed in pairs, so that (ij, kl) and (kl, ij) are equal to the last bit.
+    squares = (r_ik**2 + r_jl**2) + (r_il**2 + r_jk**2)
+    shared = r_ij * (r_ik * r_il + r_jk * r_jl) + r_kl * (r_ik * r_jk + r_il * r_jl)
+    return np.asarray(0.5 * (r_ij * r_kl) * squares + (r_ik * r_jl + r_il * r_jk) - shared)
 
 
 def _on_r(c: FloatArray, r: FloatArray, n: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -66,7 +64,8 @@ def _on_r(c: FloatArray, r: FloatArray, n: FloatArray) -> tuple[FloatArray, Floa
 def _on_z(c: FloatArray, r: FloatArray, n: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Steiger's form: d atanh(r) = dr/(1 − r²), and Fisher's n − 3."""
     slope = 1 / (1 - r**2)
-    return np.arctanh(r), c * slope[:, :, None] * slope[:, None, :] / (n - 3)[:, None, None]
+    pairs = slope[:, :, None] * slope[:, None, :]
+    return np.arctanh(r), c * pairs / (n - 3)[:, None, None]
 
 
 #: (c (B, m, m), r (B, m), n (B,)) -> (yi (B, m), V (B, m, m)).

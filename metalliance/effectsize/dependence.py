@@ -193,6 +193,6 @@ def _scaled(
                 "positive definite; lower rho, or correct its correlations"
                 + (f" (reported: {said})" if said else "")
             )
-        values = correlation * scale[rows][:, :, None] * scale[rows][:, None, :]
+        values = correlation * (scale[rows][:, :, None] * scale[rows][:, None, :])
         stacks.append(Stack(rows=rows, values=values))
     return BlockDiagonal(size=len(frame), stacks=tuple(stacks))
