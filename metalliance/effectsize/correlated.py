@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from metalliance.effectsize.columns import column, complete_codes, label_at, numbers, row_list
+from metalliance.effectsize.columns import complete_codes, numbers, row_list
 from metalliance.effectsize.covariance import SamplingCovariance, first_indefinite
 from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import BlockDiagonal, FloatArray, IntArray, Stack, stack_rows
@@ -83,6 +84,7 @@ def correlation_covariance(
     r: str = "r",
     n: str = "n",
     metric: Metric = "z",
+    beside: pd.DataFrame | None = None,
 ) -> SamplingCovariance:
     """Sampling covariance of several correlations of one sample.
 
@@ -97,6 +99,9 @@ def correlation_covariance(
         smallest value is taken for the whole study.
     metric : {'z', 'r'}
         Fisher's z, or the correlations as they are.
+    beside : DataFrame, optional
+        Further correlations of these studies (same columns, n not needed) that are no effects
+        themselves, such as those among the alliance measures and among the outcomes.
 
     Returns
     -------
@@ -132,19 +137,22 @@ def correlation_covariance(
     """
     if metric not in METRICS:
         raise ValueError(f"metric {metric!r} is not one of: {', '.join(METRICS)}")
-    groups = stack_rows(complete_codes(correlations, study, "study"))
-    values, size = _values(correlations, r), _sample_sizes(correlations, study, n)
-    variables, names = _variables(correlations, var1, var2)
-    _refuse_repeated(correlations, study, variables, names)
-    yi, stacks = np.empty(len(values)), []
-    for rows in groups:
-        table, local = _correlation_matrices(values[rows], variables[rows])
-        _refuse_lacking(correlations, study, rows, table, local, variables, names)
-        yi[rows], V = METRICS[metric](_all_pairs(table, local), values[rows], size[rows[:, 0]])
-        _refuse_indefinite(correlations, study, rows, V, variables, names)
+    printed = _read(correlations, beside, study, var1, var2, r)
+    size = _sample_sizes(correlations, study, n)
+    k = len(correlations)
+    yi, stacks = np.empty(k), []
+    for rows in stack_rows(printed.study[:k]):
+        R, local = _correlation_matrices(printed, rows)
+        yi[rows], V = METRICS[metric](_all_pairs(R, local), printed.r[rows], size[rows[:, 0]])
+        if (bad := first_indefinite(V)) is not None:
+            raise SpecificationError(
+                f"the sampling covariance of {printed.where(int(rows[bad, 0]))} is not positive "
+                f"definite; its correlations ({printed.pairs(printed.variables[rows[bad]])}) "
+                "cannot all be right"
+            )
         stacks.append(Stack(rows=rows, values=V))
     return SamplingCovariance(
-        blocks=BlockDiagonal(size=len(values), stacks=tuple(stacks)),
+        blocks=BlockDiagonal(size=k, stacks=tuple(stacks)),
         rho=None,
         cluster=study,
         basis=f"covariances of correlations ({'Steiger' if metric == 'z' else 'Olkin–Siotani'})",
@@ -152,13 +160,102 @@ def correlation_covariance(
     )
 
 
-def _values(frame: pd.DataFrame, name: str) -> FloatArray:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Printed:
+    """What studies print: the k effects first, then the correlations beside them.
+
+    Attributes
+    ----------
+    study, r : (K,)
+        Study codes and correlations.
+    variables : (K, 2) int
+        Codes of the two variables, the smaller first.
+    study_column : str
+    study_names, names : list of str
+        Of the study codes and of the variable codes.
+    """
+
+    study: IntArray
+    r: FloatArray
+    variables: IntArray
+    study_column: str
+    study_names: list[str]
+    names: list[str]
+
+    def where(self, row: int) -> str:
+        return f"{self.study_column} {self.study_names[self.study[row]]}"
+
+    def pairs(self, variables: IntArray) -> str:
+        said = ["–".join(self.names[v] for v in pair) for pair in variables]
+        more = f" and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
+        return ", ".join(said[:_SHOWN]) + more
+
+    def keys(self, study: IntArray, first: IntArray, second: IntArray) -> IntArray:
+        """One number for each study and unordered pair of variables."""
+        many = len(self.names)
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        return np.asarray((study * many + low) * many + high)
+
+    def between(self, study: IntArray, first: IntArray, second: IntArray) -> FloatArray:
+        """Correlations of pairs of variables, NaN where the study prints none."""
+        printed = pd.Series(self.r, index=self.keys(self.study, *self.variables.T))
+        wanted = self.keys(study, first, second)
+        found = printed[~printed.index.duplicated()].reindex(wanted.ravel())
+        return np.asarray(found, dtype=np.float64).reshape(wanted.shape)
+
+
+def _read(
+    effects: pd.DataFrame,
+    beside: pd.DataFrame | None,
+    study: str,
+    var1: str,
+    var2: str,
+    r: str,
+) -> _Printed:
+    frames = [effects] if beside is None else [effects, beside]
+    for frame in frames:
+        for name, role in ((study, "study"), (var1, "variable"), (var2, "variable")):
+            complete_codes(frame, name, role)
+    values = np.concatenate([_correlations(frame, r) for frame in frames])
+    studies, study_names = pd.factorize(pd.concat([f[study].astype(str) for f in frames]))
+    both = [frame[name].astype(str) for name in (var1, var2) for frame in frames]
+    coded, names = pd.factorize(pd.concat(both), sort=True)
+    printed = _Printed(
+        study=studies.astype(np.intp),
+        r=values,
+        variables=np.sort(coded.reshape(2, -1).T.astype(np.intp), axis=1),
+        study_column=study,
+        study_names=list(study_names),
+        names=list(names),
+    )
+    _refuse_repeated(printed, len(effects))
+    return printed
+
+
+def _correlations(frame: pd.DataFrame, name: str) -> FloatArray:
     r = numbers(frame, name, "r")
     if np.any(np.abs(r) >= 1):
         raise SpecificationError(
             f"column {name!r} is not between -1 and 1 in {row_list(frame, np.abs(r) >= 1)}"
         )
     return r
+
+
+def _refuse_repeated(printed: _Printed, k: int) -> None:
+    """A pair is one effect at most, has one value, and consists of two variables."""
+    first, second = printed.variables.T
+    keys = printed.keys(printed.study, first, second)
+    seen = pd.DataFrame({"key": keys, "r": printed.r})
+    unequal = ~seen.duplicated() & seen.duplicated("key")
+    for wrong, what in (
+        (first == second, "a variable with itself"),
+        (seen[:k].duplicated("key"), "one pair twice"),
+        (unequal, "two values for one pair"),
+    ):
+        if np.any(wrong):
+            row = int(np.argmax(wrong))
+            pair = printed.pairs(printed.variables[[row]])
+            raise SpecificationError(f"{printed.where(row)} has {what}: {pair}; keep one")
 
 
 def _sample_sizes(frame: pd.DataFrame, study: str, name: str) -> FloatArray:
@@ -173,56 +270,40 @@ def _sample_sizes(frame: pd.DataFrame, study: str, name: str) -> FloatArray:
     return np.asarray(smallest, dtype=np.float64)
 
 
-def _variables(frame: pd.DataFrame, var1: str, var2: str) -> tuple[IntArray, list[str]]:
-    """(k, 2) codes of the two variables of each row, and the names of the codes."""
-    both = [column(frame, name, role) for name, role in ((var1, "var1"), (var2, "var2"))]
-    for name in (var1, var2):
-        complete_codes(frame, name, "variable")
-    coded, names = pd.factorize(pd.concat([part.astype(str) for part in both]))
-    variables = coded.reshape(2, -1).T.astype(np.intp)
-    itself = variables[:, 0] == variables[:, 1]
-    if itself.any():
-        where = row_list(frame, itself)
-        raise SpecificationError(f"a variable is correlated with itself in {where}; leave it out")
-    return variables, list(names)
+def _correlation_matrices(printed: _Printed, rows: IntArray) -> tuple[FloatArray, IntArray]:
+    """Correlation matrices of the B studies whose effects are ``rows`` (B, m).
 
-
-def _refuse_repeated(
-    frame: pd.DataFrame, study: str, variables: IntArray, names: list[str]
-) -> None:
-    ordered = np.sort(variables, axis=1)
-    key = pd.DataFrame({"study": frame[study].to_numpy(), "a": ordered[:, 0], "b": ordered[:, 1]})
-    repeated = np.flatnonzero(key.duplicated())
-    if repeated.size:
-        row = int(repeated[0])
-        pair = "–".join(names[v] for v in variables[row])
-        raise SpecificationError(
-            f"{study} {label_at(frame, study, row)} has the correlation {pair} twice; keep one"
-        )
-
-
-def _correlation_matrices(r: FloatArray, variables: IntArray) -> tuple[FloatArray, IntArray]:
-    """Correlation matrices of B studies with m correlations r (B, m).
-
-    Returns (B, p, p) with NaN where a study reports nothing, and (B, m, 2) positions in it of
-    the ``variables`` (B, m, 2).
+    Returns (B, p, p), and the positions (B, m, 2) in it of the variables of each effect. Any two
+    variables of a study are needed: either they make one effect, or they belong to two.
     """
-    B, m = r.shape
-    flat = variables.reshape(B, 2 * m)
+    B, m = rows.shape
+    flat = printed.variables[rows].reshape(B, 2 * m)
     order = np.argsort(flat, axis=1, kind="stable")
     ascending = np.take_along_axis(flat, order, axis=1)
     rank = np.zeros_like(flat)
     rank[:, 1:] = np.cumsum(np.diff(ascending, axis=1) != 0, axis=1)
-    positions = np.empty_like(flat)
-    np.put_along_axis(positions, order, rank, axis=1)
-    local = positions.reshape(B, m, 2)
-    p = int(local.max()) + 1
-    table = np.full((B, p, p), np.nan)
-    table[:, np.arange(p), np.arange(p)] = 1.0
-    study = np.arange(B)[:, None]
-    table[study, local[:, :, 0], local[:, :, 1]] = r
-    table[study, local[:, :, 1], local[:, :, 0]] = r
-    return table, local
+    local = np.empty_like(flat)
+    np.put_along_axis(local, order, rank, axis=1)
+    codes = np.full((B, int(rank.max()) + 1), -1, dtype=np.intp)
+    np.put_along_axis(codes, rank, ascending, axis=1)
+
+    study = printed.study[rows[:, 0]][:, None, None]
+    R = printed.between(study, codes[:, :, None], codes[:, None, :])
+    unused = codes < 0
+    R = np.where(unused[:, :, None] | unused[:, None, :], 0.0, R)
+    diagonal = np.arange(R.shape[1])
+    R[:, diagonal, diagonal] = 1.0
+    short = np.flatnonzero(np.isnan(R).any(axis=(1, 2)))
+    if short.size:
+        b = int(short[0])
+        pairs = printed.pairs(codes[b][np.argwhere(np.triu(np.isnan(R[b])))])
+        others = f" ({short.size - 1} other studies lack some too)" if short.size > 1 else ""
+        raise SpecificationError(
+            f"{printed.where(int(rows[b, 0]))} reports no correlation {pairs}, which the "
+            f"covariances of the others need{others}; give it in beside=, or leave out the "
+            "correlations of one of the two variables"
+        )
+    return R, local.reshape(B, m, 2)
 
 
 def _all_pairs(table: FloatArray, local: IntArray) -> FloatArray:
@@ -238,55 +319,3 @@ def _all_pairs(table: FloatArray, local: IntArray) -> FloatArray:
         table[study, j, other_i],
         table[study, j, other_j],
     )
-
-
-def _refuse_lacking(
-    frame: pd.DataFrame,
-    study: str,
-    rows: IntArray,
-    table: FloatArray,
-    local: IntArray,
-    variables: IntArray,
-    names: list[str],
-) -> None:
-    """Raise where a variable of one row of a study has no correlation with one of another row.
-
-    All variables of a study occur in its rows, so its whole correlation matrix is needed.
-    """
-    p = table.shape[1]
-    has = np.zeros((len(table), p), dtype=bool)
-    has[np.arange(len(table))[:, None], local.reshape(len(table), -1)] = True
-    needed = has[:, :, None] & has[:, None, :] & np.isnan(table)
-    short = np.flatnonzero(needed.any(axis=(1, 2)))
-    if not short.size:
-        return
-    b = int(short[0])
-    name_of = dict(zip(local[b].ravel().tolist(), variables[rows[b]].ravel().tolist(), strict=True))
-    pairs = [
-        f"{names[name_of[int(u)]]}–{names[name_of[int(v)]]}"
-        for u, v in np.argwhere(np.triu(needed[b]))
-    ]
-    more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
-    others = f" ({short.size - 1} other studies lack some too)" if short.size > 1 else ""
-    raise SpecificationError(
-        f"{study} {label_at(frame, study, int(rows[b, 0]))} reports no correlation "
-        f"{', '.join(pairs[:_SHOWN])}{more}, which the covariances of the others need{others}; "
-        "add it, or leave out the correlations of one of the two variables"
-    )
-
-
-def _refuse_indefinite(
-    frame: pd.DataFrame,
-    study: str,
-    rows: IntArray,
-    V: FloatArray,
-    variables: IntArray,
-    names: list[str],
-) -> None:
-    bad = first_indefinite(V)
-    if bad is not None:
-        pairs = ", ".join("–".join(names[v] for v in pair) for pair in variables[rows[bad]])
-        raise SpecificationError(
-            f"the sampling covariance of {study} {label_at(frame, study, int(rows[bad, 0]))} is "
-            f"not positive definite; its correlations ({pairs}) cannot all be right"
-        )

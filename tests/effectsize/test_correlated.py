@@ -101,6 +101,27 @@ def test_simulated_correlations_vary_as_said(metric: Metric) -> None:
     assert np.abs((empirical - V) / np.outer(scale, scale)).max() < 0.03
 
 
+def test_correlations_beside_the_effects() -> None:
+    """Two raters by two outcomes: V of the four is a part of V of all six."""
+    R = drawn(np.random.default_rng(8), 4)
+    frame = pd.concat([whole(R), THREE.assign(study="b")], ignore_index=True)
+    effects = frame["var1"].isin(["v2", "v3"]) & frame["var2"].isin(["v0", "v1"])
+    V = ma.correlation_covariance(frame).to_array()
+    found = ma.correlation_covariance(
+        frame[effects], beside=frame[~effects].drop(columns="n")
+    ).to_array()
+    np.testing.assert_allclose(found, V[np.ix_(effects, effects)], rtol=1e-13)
+    np.testing.assert_array_equal(
+        ma.correlation_covariance(frame[effects], beside=frame).to_array(), found
+    )
+    with pytest.raises(
+        ma.SpecificationError, match=r"study b reports no correlation v0–v1.*beside="
+    ):
+        ma.correlation_covariance(frame[effects])
+    with pytest.raises(ma.SpecificationError, match="study b has two values for one pair: v0–v1"):
+        ma.correlation_covariance(frame, beside=THREE.assign(study="b", r=0.1))
+
+
 def test_rows_may_come_in_any_order_and_studies_with_their_own_variables() -> None:
     rng = np.random.default_rng(6)
     frame = pd.concat(
@@ -134,10 +155,10 @@ THREE = whole(np.array([[1, 0.3, 0.2], [0.3, 1, 0.5], [0.2, 0.5, 1]]))
         (THREE.iloc[:2], r"study a reports no correlation v1–v2, which the covariances"),
         (
             pd.concat([whole(np.eye(4) * 0.5 + 0.5).iloc[[0, 5]], THREE.assign(study="b")]),
-            "study a reports no correlation v1–v3, v1–v2, v3–v0, v2–v0",
+            "study a reports no correlation v0–v2, v0–v3, v1–v2, v1–v3",
         ),
-        (pd.concat([THREE, THREE.iloc[:1]]), "study a has the correlation v1–v0 twice"),
-        (THREE.assign(var2=THREE["var1"]), r"correlated with itself in row\(s\) 0, 1, 2"),
+        (pd.concat([THREE, THREE.iloc[:1]]), "study a has one pair twice: v0–v1; keep one"),
+        (THREE.assign(var2=THREE["var1"]), "study a has a variable with itself: v1–v1"),
         (THREE.assign(n=[50, 3, 50]), r"'n' is 3 or less in row\(s\) 1"),
         (THREE.assign(r=[0.1, 1.0, 0.2]), r"'r' is not between -1 and 1 in row\(s\) 1"),
         (THREE.assign(r=[0.1, np.nan, 0.2]), r"'r' is missing in row\(s\) 1"),
