@@ -24,8 +24,6 @@ from metalliance.numerics.blocks import BlockDiagonal, FloatArray, IntArray, Sta
 
 __all__ = ["aggregate_blocks", "aggregate_effects"]
 
-_DERIVED = ("effect", "r", "v_r")
-
 
 def aggregate_blocks(
     yi: FloatArray, V: BlockDiagonal, *, weighted: bool = True
@@ -140,13 +138,14 @@ def aggregate_effects(
             vi: variance[number],
         }
     )
-    from_table = isinstance(effects, EffectTable)
-    wanted = list(keep) if keep is not None else list(frame.columns)
-    skipped = {*combined.columns, *(_DERIVED if from_table else ())}
+    wanted = list(frame.columns) if keep is None else list(keep)
     parts = [combined]
-    if from_table and keep is None:
-        parts.append(_on_r(frame["es_metric"].iloc[first], mean[number], variance[number]))
-    parts.append(_carried(frame, name, labels, [c for c in wanted if c not in skipped]))
+    if isinstance(effects, EffectTable):
+        on_r = _on_r(frame["es_metric"].iloc[first], mean[number], variance[number])
+        parts.append(on_r[[c for c in on_r.columns if c in wanted]])
+        of_rows = {*on_r.columns, "effect"} if keep is None else set(on_r.columns)
+        wanted = [c for c in wanted if c not in of_rows]
+    parts.append(_carried(frame, name, labels, [c for c in wanted if c not in combined.columns]))
     return pd.concat(parts, axis=1)
 
 

@@ -133,7 +133,7 @@ def correlation_covariance(
     ...     {"study": 1, "var1": ["WAI", "WAI", "BDI"], "var2": ["BDI", "OQ", "OQ"],
     ...      "r": [.3, .25, .6], "n": 103})
     >>> correlation_covariance(printed).to_array()[0].round(5).tolist()
-    [0.01, 0.00578, 0.00153]
+    [0.01, 0.00575, 0.00161]
     """
     if metric not in METRICS:
         raise ValueError(f"metric {metric!r} is not one of: {', '.join(METRICS)}")

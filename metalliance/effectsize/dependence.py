@@ -109,7 +109,7 @@ def sampling_covariance(
     >>> sampling_covariance(frame, rho=.5).to_array().round(3).tolist()
     [[0.04, 0.01, 0.0], [0.01, 0.01, 0.0], [0.0, 0.0, 0.02]]
     >>> later = frame.assign(week=[2, 5, 2])
-    >>> sampling_covariance(later, rho=.5, time="week", phi=.8).to_array()[0, 1].round(6)
+    >>> float(sampling_covariance(later, rho=.5, time="week", phi=.8).to_array()[0, 1].round(6))
     0.00512
     """
     frame = usable_frame(effects)

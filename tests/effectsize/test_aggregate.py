@@ -98,6 +98,9 @@ def test_an_effect_table_keeps_r_in_step() -> None:
     np.testing.assert_allclose(found["r"], np.tanh(found["yi"]), rtol=CLOSED_FORM)
     np.testing.assert_allclose(found["v_r"], found["vi"] * (1 - found["r"] ** 2) ** 2)
     assert "effect" not in found.columns
+    assert list(ma.aggregate_effects(effect_table(), keep=["r"])) == [
+        *("sample", "k_effects", "yi", "vi", "r")
+    ]
     beta = ma.aggregate_effects(effect_table(es_metric="beta"))
     assert beta["r"].isna().all()
     with pytest.raises(ma.SpecificationError, match="sample a has effects in different metrics"):
