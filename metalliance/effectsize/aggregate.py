@@ -123,6 +123,8 @@ def aggregate_effects(
     [['a', 2, 0.2, 0.03], ['b', 1, 0.2, 0.02]]
     """
     frame = usable_frame(effects)
+    if not len(frame):
+        raise SpecificationError("there are no effects to combine")
     name = cluster or default_cluster(frame)
     labels = complete_codes(frame, name, "cluster")
     _refuse_mixed_metrics(frame, name, labels)
@@ -230,7 +232,7 @@ def _carried(
             MetallianceWarning,
             stacklevel=3,
         )
-    return pd.DataFrame(kept, index=range(int(labels.max(initial=-1)) + 1))
+    return pd.DataFrame(kept, index=range(int(labels.max()) + 1))
 
 
 def _refuse_mixed_metrics(frame: pd.DataFrame, cluster: str, labels: IntArray) -> None:

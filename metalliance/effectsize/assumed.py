@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 
@@ -49,10 +50,10 @@ RHO_BY_COMPONENT: dict[tuple[str, str], float] = {
 }
 
 
-def is_correlation(value: float, name: str) -> float:
-    """``value``, refused unless it lies from −1 to 1."""
-    if not -1.0 <= value <= 1.0:
-        raise SpecificationError(f"{name} = {value:g} is no correlation; give a value from -1 to 1")
+def is_correlation(value: object, name: str) -> float:
+    """``value`` as a float, refused unless it is a number from −1 to 1."""
+    if not isinstance(value, Real) or not -1.0 <= float(value) <= 1.0:
+        raise SpecificationError(f"{name} = {value} is no correlation; give a value from -1 to 1")
     return float(value)
 
 
@@ -62,7 +63,10 @@ def correlation_table(levels: list[str], rho: Mapping[tuple[str, str], float]) -
     A pair may be given in either order, or in both if they agree.
     """
     both_ways: dict[tuple[str, str], float] = {}
-    for (a, b), value in rho.items():
+    for pair, value in rho.items():
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise SpecificationError(f"rho has the key {pair!r}; give pairs, such as ('a', 'b')")
+        a, b = pair
         checked = is_correlation(value, f"rho of {a!r} and {b!r}")
         if both_ways.setdefault((a, b), checked) != checked:
             raise SpecificationError(

@@ -129,7 +129,7 @@ def read_assumption(
             raise SpecificationError(
                 "path= needs rho by pair, such as {('forward', 'reverse'): 0.0, …}"
             )
-        components, paths = PairTable.constant(len(frame), float(rho)), None
+        components, paths = PairTable.constant(len(frame), rho), None
     else:
         components = PairTable.of_column(frame, component, "component", rho)
         paths = None if path is None else PairTable.of_column(frame, path, "path", rho)
@@ -138,7 +138,7 @@ def read_assumption(
     if obs is not None:
         kinds = [components.codes] + ([] if paths is None else [paths.codes])
         measured = measured_effects(frame, cluster, obs, kinds, times)
-    phi = 1.0 if phi is None else is_correlation(float(phi), "phi")
+    phi = 1.0 if phi is None else is_correlation(phi, "phi")
     return Assumption(components=components, paths=paths, measured=measured, time=times, phi=phi)
 
 

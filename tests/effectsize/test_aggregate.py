@@ -119,6 +119,8 @@ def test_refusals() -> None:
     ):
         with pytest.raises(ma.SpecificationError, match=named):
             ma.aggregate_effects(by_two, **{"cluster": "study", **arguments})
+    with pytest.raises(ma.SpecificationError, match="no effects to combine"):
+        ma.aggregate_effects(ASSINK.iloc[:0])
     singular = np.sqrt(np.outer(ASSINK["vi"], ASSINK["vi"]))
     singular[ASSINK["study"].to_numpy()[:, None] != ASSINK["study"].to_numpy()] = 0
     with pytest.raises(ma.SpecificationError, match="V of study 9 is not positive definite"):

@@ -66,6 +66,8 @@ def test_given_covariances() -> None:
         ({"rho": 1.0}, "study b .2 effects. is not positive definite"),
         ({"rho": -0.9}, "study a .3 effects. is not positive definite"),
         ({"rho": 1.5}, "no correlation"),
+        ({"rho": "high"}, "rho = high is no correlation"),
+        ({"rho": {"total": 0.6}}, "rho has the key 'total'; give pairs"),
         ({"rho": {("total", "total"): 0.6}}, "no value for the pair"),
         ({"cluster": "trial"}, "cluster column 'trial'"),
         ({"vi": "variance"}, "'variance'"),
@@ -157,7 +159,7 @@ def test_a_pair_is_unordered_and_has_one_value() -> None:
     assert sampling_covariance(frame, rho=both).to_array()[0, 1] == pytest.approx(0.01)
     with pytest.raises(SpecificationError, match=r"two values, 0\.5 and 0\.4"):
         sampling_covariance(frame, rho={**both, ("y", "x"): 0.4})
-    with pytest.raises(SpecificationError, match="rho of 'x' and 'y' = 2 is no correlation"):
+    with pytest.raises(SpecificationError, match="rho of 'x' and 'y' = 2.0 is no correlation"):
         sampling_covariance(frame, rho={("x", "y"): 2.0})
 
 
