@@ -159,7 +159,7 @@ def test_a_pair_is_unordered_and_has_one_value() -> None:
     assert sampling_covariance(frame, rho=both).to_array()[0, 1] == pytest.approx(0.01)
     with pytest.raises(SpecificationError, match=r"two values, 0\.5 and 0\.4"):
         sampling_covariance(frame, rho={**both, ("y", "x"): 0.4})
-    with pytest.raises(SpecificationError, match="rho of 'x' and 'y' = 2.0 is no correlation"):
+    with pytest.raises(SpecificationError, match=r"rho of 'x' and 'y' = 2\.0 is no correlation"):
         sampling_covariance(frame, rho={("x", "y"): 2.0})
 
 
