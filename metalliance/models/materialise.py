@@ -1,0 +1,263 @@
+"""A parsed formula and its columns to a matrix; the only place where formulaic is imported.
+
+formulaic evaluates formulas as Python. It is given aliases for columns, levels and numbers, so
+nothing that a user wrote reaches it, and the names of terms are put back afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from metalliance.errors import SpecificationError
+from metalliance.models.columns import Factor
+from metalliance.models.formula import ParsedFormula
+from metalliance.models.rows import listed
+from metalliance.numerics.blocks import FloatArray
+
+__all__ = ["Materialised", "materialise", "rematerialise"]
+
+_MAX_COLUMNS = 1000
+Columns = Sequence["FloatArray | Factor"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Materialised:
+    """What formulaic makes of a formula.
+
+    Attributes
+    ----------
+    X : (k, p) float
+    terms : tuple of str
+        Names of the columns.
+    slices : mapping of str to tuple of int
+        Columns of each term.
+    spec : ModelSpec
+        Rebuilds the columns for other rows.
+    """
+
+    X: FloatArray
+    terms: tuple[str, ...]
+    slices: Mapping[str, tuple[int, ...]]
+    spec: Any
+
+
+def materialise(parsed: ParsedFormula, columns: Columns, k: int) -> Materialised:
+    """Lay out the terms of a formula for the rows it is fitted to."""
+    from formulaic import Formula
+
+    with _sentences(parsed):
+        formula = Formula(parsed.rewritten)
+        _check_terms(parsed, formula, columns, k)
+        built = formula.get_model_matrix(
+            _frame(columns, k), na_action="ignore", context=_context(parsed)
+        )
+    spec = built.model_spec
+
+    def level(variable: int, position: int) -> str:
+        factor = columns[variable]
+        assert isinstance(factor, Factor)
+        return str(factor.levels[position])
+
+    terms = tuple(parsed.restored(str(name), level) for name in built.columns)
+    slices = {
+        "Intercept" if str(term) == "1" else parsed.restored(str(term), level): tuple(
+            range(part.start, part.stop)
+        )
+        for term, part in spec.term_slices.items()
+    }
+    _check_names(parsed, columns, terms, slices)
+    return Materialised(
+        X=np.asarray(built, dtype=np.float64).reshape(k, len(terms)),
+        terms=terms,
+        slices=slices,
+        spec=spec,
+    )
+
+
+def rematerialise(parsed: ParsedFormula, columns: Columns, m: int, spec: Any) -> FloatArray:
+    """The same columns (m, p) for other rows, with the transforms of the fitted ones."""
+    with _sentences(parsed):
+        built = spec.get_model_matrix(_frame(columns, m), context=_context(parsed))
+    return np.asarray(built, dtype=np.float64)
+
+
+class _sentences:  # noqa: N801 - a context manager, used as a verb
+    """Turns what formulaic raises into a SpecificationError, and keeps NumPy quiet."""
+
+    def __init__(self, parsed: ParsedFormula) -> None:
+        self.parsed = parsed
+        self.quiet = np.errstate(all="ignore")
+
+    def __enter__(self) -> None:
+        self.quiet.__enter__()
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self.quiet.__exit__(kind, error, trace)
+        cause = error
+        while cause is not None and not isinstance(cause, SpecificationError):
+            cause = cause.__cause__
+        if cause is not None and cause is not error:
+            raise cause from None
+        if isinstance(error, Exception) and cause is None:
+            said = self.parsed.restored(str(error), lambda variable, level: f"level {level + 1}")
+            raise SpecificationError(
+                f"the formula {self.parsed.text!r} cannot be used: {said}"
+            ) from error
+
+
+def _frame(columns: Columns, m: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            f"_{i}_": pd.Categorical.from_codes(
+                column.codes, categories=[f"_{i}_{level}_" for level in range(len(column.levels))]
+            )
+            if isinstance(column, Factor)
+            else column
+            for i, column in enumerate(columns)
+        },
+        index=range(m),
+    )
+
+
+def _check_terms(parsed: ParsedFormula, formula: Any, columns: Columns, k: int) -> None:
+    """Refuse terms that were taken away again, and designs that could only be too wide."""
+    used: set[int] = set()
+    narrowest = 0
+    for term in formula:
+        width = 1
+        for factor in term.factors:
+            inside = {int(position) for position in re.findall(r"_(\d+)_", factor.expr)}
+            used |= inside
+            for position in inside:
+                column = columns[position]
+                width *= len(column.levels) - 1 if isinstance(column, Factor) else 1
+        narrowest += width
+    unused = [v.name for i, v in enumerate(parsed.variables) if i not in used]
+    if unused:
+        raise SpecificationError(
+            f"{listed(unused)} stands in the formula {parsed.text!r} but in no term of the model: "
+            "'-' takes a term away; for a difference of columns write I(a - b)"
+        )
+    if narrowest >= min(k, _MAX_COLUMNS):
+        widest = max(
+            (column for column in enumerate(columns) if isinstance(column[1], Factor)),
+            key=lambda item: len(item[1].levels) if isinstance(item[1], Factor) else 0,
+            default=None,
+        )
+        blame = ""
+        if widest is not None and isinstance(widest[1], Factor):
+            name = parsed.variables[widest[0]].name
+            blame = f"; {name!r} alone has {len(widest[1].levels)} levels"
+        raise SpecificationError(
+            f"{k} effects cannot carry the {narrowest} or more coefficients of "
+            f"{parsed.text!r} (at most {_MAX_COLUMNS} are fitted){blame}; merge levels, or leave "
+            "out a term or an interaction"
+        )
+
+
+def _check_names(
+    parsed: ParsedFormula,
+    columns: Columns,
+    terms: tuple[str, ...],
+    slices: Mapping[str, tuple[int, ...]],
+) -> None:
+    for term, positions in slices.items():
+        if positions:
+            continue
+        for variable, column in zip(parsed.variables, columns, strict=True):
+            if isinstance(column, Factor) and len(column.levels) == 1:
+                raise SpecificationError(
+                    f"{variable.name!r} has one level only, {column.levels[0]!r}, so there is "
+                    "nothing to compare it with; leave it out of the formula"
+                )
+        raise SpecificationError(f"the term {term!r} of {parsed.text!r} has no column")
+    twice = [term for term in terms if terms.count(term) > 1]
+    if twice:
+        raise SpecificationError(
+            f"two coefficients would both be called {twice[0]!r}; rename a column or a level"
+        )
+
+
+def _context(parsed: ParsedFormula) -> dict[str, Any]:
+    numbers = {f"_c{i}_": np.float64(text) for i, text in enumerate(parsed.constants)}
+    return {**_transforms(), **numbers}
+
+
+@cache
+def _transforms() -> dict[str, Any]:
+    """The transforms, each refusing what it cannot do; the state is formulaic's."""
+    from formulaic.transforms import basis_spline, poly, scale
+    from formulaic.transforms.cubic_spline import cubic_spline
+    from formulaic.utils.stateful_transforms import stateful_transform
+
+    centred_spline = stateful_transform(partial(cubic_spline, constraints="center"))
+
+    def scaled(data: Any, _state: Any = None) -> Any:
+        if not _state and np.ptp(data) == 0:
+            raise SpecificationError(
+                f"scale() takes a column that varies; here all {len(data)} values are {data[0]:g}"
+            )
+        return scale(data, _state=_state)
+
+    def polynomial(data: Any, degree: int = 1, raw: bool = False, _state: Any = None) -> Any:
+        if "degree" not in _state:
+            _check_distinct(f"poly() of degree {degree}", data, degree + 1)
+            _state["degree"] = degree
+        return poly(data, degree, raw, _state=_state)
+
+    def natural_spline(data: Any, df: int | None = None, _state: Any = None) -> Any:
+        if df is None or df < 2:
+            raise SpecificationError(
+                "cr() needs the number of its columns, 2 or more, e.g. cr(year, df=3); a straight "
+                "line is the moderator itself"
+            )
+        if not _state:
+            _check_distinct(f"cr() with df={df}", data, df + 1)
+        return centred_spline(data, df=df, _state=_state)
+
+    def b_spline(data: Any, df: int | None = None, degree: int = 3, _state: Any = None) -> Any:
+        if df is not None and df < degree:
+            raise SpecificationError(
+                f"bs() of degree {degree} has at least {degree} columns; write df={degree} or "
+                "more, or a lower degree="
+            )
+        if not _state:
+            _check_distinct(f"bs() with {df or degree} columns", data, (df or degree) + 1)
+        else:
+            _check_inside(data, _state["lower_bound"], _state["upper_bound"])
+        return basis_spline(data, df=df, degree=degree, _state=_state)
+
+    return {
+        "log": np.log,
+        "sqrt": np.sqrt,
+        "scale": stateful_transform(scaled),
+        "poly": stateful_transform(polynomial),
+        "cr": stateful_transform(natural_spline),
+        "bs": stateful_transform(b_spline),
+    }
+
+
+def _check_distinct(what: str, values: Any, needed: int) -> None:
+    distinct = len(np.unique(values))
+    if distinct < needed:
+        raise SpecificationError(
+            f"{what} needs a moderator with at least {needed} different values; here it has "
+            f"{distinct}; lower the number, or write the moderator as it is"
+        )
+
+
+def _check_inside(values: Any, low: float, high: float) -> None:
+    outside = np.asarray((values < low) | (values > high))
+    if outside.any():
+        raise SpecificationError(
+            f"bs() is defined between {low:g} and {high:g}, the range of the fitted rows; newdata "
+            f"has {np.asarray(values)[outside][0]:g}; predict inside the range, or fit cr(), "
+            "which continues as a straight line"
+        )
