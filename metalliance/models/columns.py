@@ -64,7 +64,7 @@ def read_variable(
     if variable.role == "number" or fitted:
         where = "the fitted rows have numbers" if fitted else "a transform takes numbers"
         raise SpecificationError(
-            f"{variable.column!r} holds text such as {column.iloc[0]!r}, but {where}; "
+            f"{variable.column!r} holds text such as {column.tolist()[0]!r}, but {where}; "
             "correct the column or use a number"
         )
     levels = _levels(column)
@@ -82,14 +82,14 @@ def _holds_numbers(frame: pd.DataFrame, column: pd.Series) -> bool:
         return False
     if kind in ("mixed", "mixed-integer"):
         is_text = np.array([isinstance(value, str) for value in column])
-        odd = is_text if is_text.any() else np.ones(len(column), dtype=bool)
-        raise SpecificationError(
-            f"{column.name!r} holds values of several kinds, such as text in "
-            f"{describe_rows(frame, odd)}; make all of them numbers or all of them text"
-        )
+        if is_text.any():
+            raise SpecificationError(
+                f"{column.name!r} holds both text and other values, with text in "
+                f"{describe_rows(frame, is_text)}; make all of them numbers or all of them text"
+            )
     raise SpecificationError(
-        f"{column.name!r} holds {kind} values, which cannot be a moderator; add a column of "
-        "numbers, such as a year, or of text"
+        f"{column.name!r} holds {kind} values such as {column.tolist()[0]!r}, which cannot be a "
+        "moderator; add a column of numbers, such as a year, or of text"
     )
 
 
@@ -113,7 +113,7 @@ def _levels(column: pd.Series) -> tuple[Any, ...]:
     except TypeError:
         raise SpecificationError(
             f"{column.name!r} holds values that cannot be levels of a factor, such as "
-            f"{column.iloc[0]!r}; make all of them text or all of them numbers"
+            f"{column.tolist()[0]!r}; make all of them text or all of them numbers"
         ) from None
 
 
@@ -141,7 +141,7 @@ def _known_levels(frame: pd.DataFrame, column: pd.Series, known: tuple[Any, ...]
     codes = _codes(column, known)
     unseen = codes < 0
     if unseen.any():
-        value = column.iloc[int(np.flatnonzero(unseen)[0])]
+        value = column.tolist()[int(np.flatnonzero(unseen)[0])]
         raise SpecificationError(
             f"{column.name!r} has the level {value!r} in {describe_rows(frame, unseen)}, "
             f"which the fitted rows do not have; levels: {listed(known)}"

@@ -101,6 +101,10 @@ def build_design(mods: str, frame: pd.DataFrame) -> tuple[Design, FloatArray]:
     """
     parsed = parse_formula(mods)
     require_columns(frame, parsed.columns, f"mods={parsed.text!r}")
+    if "Intercept" in parsed.columns:
+        raise SpecificationError(
+            "a column called 'Intercept' would be mistaken for the intercept; rename it"
+        )
     X = _quick_matrix(parsed, frame)
     if X is not None:
         design = _plain_design(parsed)

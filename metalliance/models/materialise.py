@@ -146,20 +146,25 @@ def _check_terms(parsed: ParsedFormula, formula: Any, columns: Columns, k: int) 
             "'-' takes a term away; for a difference of columns write I(a - b)"
         )
     if narrowest >= min(k, _MAX_COLUMNS):
-        widest = max(
-            (column for column in enumerate(columns) if isinstance(column[1], Factor)),
-            key=lambda item: len(item[1].levels) if isinstance(item[1], Factor) else 0,
-            default=None,
-        )
-        blame = ""
-        if widest is not None and isinstance(widest[1], Factor):
-            name = parsed.variables[widest[0]].name
-            blame = f"; {name!r} alone has {len(widest[1].levels)} levels"
         raise SpecificationError(
-            f"{k} effects cannot carry the {narrowest} or more coefficients of "
-            f"{parsed.text!r} (at most {_MAX_COLUMNS} are fitted){blame}; merge levels, or leave "
-            "out a term or an interaction"
+            f"{k} effects cannot carry the {narrowest} or more coefficients of {parsed.text!r} "
+            f"(at most {_MAX_COLUMNS} are fitted){_most_levels(parsed, columns)}; merge levels, or "
+            "leave out a term or an interaction"
         )
+
+
+def _most_levels(parsed: ParsedFormula, columns: Columns) -> str:
+    """The factor with most levels, and whether it looks like numbers read as text."""
+    name: str = ""
+    levels: tuple[Any, ...] = ()
+    for variable, column in zip(parsed.variables, columns, strict=True):
+        if isinstance(column, Factor) and len(column.levels) > len(levels):
+            name, levels = variable.name, column.levels
+    if not levels:
+        return ""
+    digits = [level for level in levels if isinstance(level, str) and level[:1].isdigit()]
+    text = f", which are text such as {digits[0]!r}" if 2 * len(digits) > len(levels) else ""
+    return f"; {name!r} alone has {len(levels)} levels{text}"
 
 
 def _check_names(
@@ -193,17 +198,18 @@ def _context(parsed: ParsedFormula) -> dict[str, Any]:
 @cache
 def _transforms() -> dict[str, Any]:
     """The transforms, each refusing what it cannot do; the state is formulaic's."""
-    from formulaic.transforms import basis_spline, poly, scale
+    from formulaic.transforms import basis_spline, center, poly, scale
     from formulaic.transforms.cubic_spline import cubic_spline
     from formulaic.utils.stateful_transforms import stateful_transform
 
     centred_spline = stateful_transform(partial(cubic_spline, constraints="center"))
 
+    def centred(data: Any, _state: Any = None) -> Any:
+        _check_varies("center()", data, _state)
+        return center(data, _state=_state)
+
     def scaled(data: Any, _state: Any = None) -> Any:
-        if not _state and np.ptp(data) == 0:
-            raise SpecificationError(
-                f"scale() takes a column that varies; here all {len(data)} values are {data[0]:g}"
-            )
+        _check_varies("scale()", data, _state)
         return scale(data, _state=_state)
 
     def polynomial(data: Any, degree: int = 1, raw: bool = False, _state: Any = None) -> Any:
@@ -237,11 +243,19 @@ def _transforms() -> dict[str, Any]:
     return {
         "log": np.log,
         "sqrt": np.sqrt,
+        "center": stateful_transform(centred),
         "scale": stateful_transform(scaled),
         "poly": stateful_transform(polynomial),
         "cr": stateful_transform(natural_spline),
         "bs": stateful_transform(b_spline),
     }
+
+
+def _check_varies(what: str, values: Any, state: Any) -> None:
+    if not state and np.ptp(values) == 0:
+        raise SpecificationError(
+            f"{what} takes a column that varies; here every row has {np.asarray(values)[0]:g}"
+        )
 
 
 def _check_distinct(what: str, values: Any, needed: int) -> None:

@@ -23,7 +23,7 @@ def check_rank(X: FloatArray, terms: tuple[str, ...]) -> None:
     >>> x = np.array([1.0, 2, 4, 7])
     >>> check_rank(np.column_stack([x, 2 * x]), ("x", "double"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    metalliance.errors.SpecificationError: ...: 'double' equals 2 × 'x'; leave one column ...
+    metalliance.errors.SpecificationError: ...: 'double' equals 2 × 'x'; leave out the term ...
     """
     k, p = X.shape
     if not p:
@@ -40,8 +40,8 @@ def check_rank(X: FloatArray, terms: tuple[str, ...]) -> None:
     if len(dependent) > _SHOWN:
         reasons.append(f"and {len(dependent) - _SHOWN} more columns likewise")
     raise SpecificationError(
-        f"these rows cannot tell all coefficients apart: {'; '.join(reasons)}; leave one column "
-        "of each equation out of the formula"
+        f"these rows cannot tell all coefficients apart: {'; '.join(reasons)}; leave out the term "
+        "that is named first in each case, or merge levels"
     )
 
 

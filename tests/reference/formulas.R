@@ -32,7 +32,7 @@ cases <- list(
   list("~ rater:session", ~ rater:session, TRUE),
   list("~ rater / session", ~ rater / session, TRUE),
   list("~ design / rater", ~ design / rater, FALSE),
-  list("~ session * year", ~ session * year, TRUE),
+  list("~ session * center(year)", ~ session * I(year - mean(d$year)), TRUE),
   list("~ (rater + design + session)**2", ~ (rater + design + session)^2, FALSE),
   list("~ rater * design * session", ~ rater * design * session, FALSE),
   list("~ rater * design - rater:design", ~ rater * design - rater:design, TRUE),
