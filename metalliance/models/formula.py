@@ -14,10 +14,10 @@ from metalliance.errors import SpecificationError
 from metalliance.models.tokens import Cursor, Token, quoted, read_tokens
 from metalliance.models.variables import ParsedFormula, Variable
 
-__all__ = ["TRANSFORMS", "ParsedFormula", "Variable", "parse_formula"]
+__all__ = ["BASES", "TRANSFORMS", "ParsedFormula", "Variable", "parse_formula"]
 
 TRANSFORMS: tuple[str, ...] = ("C", "I", "center", "scale", "poly", "cr", "bs", "log", "sqrt")
-_BASES: dict[str, tuple[str, ...]] = {
+BASES: dict[str, tuple[str, ...]] = {
     "poly": ("degree", "raw"),
     "cr": ("df",),
     "bs": ("df", "degree"),
@@ -159,13 +159,7 @@ class _Parser(Cursor):
         if name == "C":
             self.factor(self.at - 2)
             return 1
-        reads = self.reads
-        self.deeper()
-        self.arithmetic()
-        if self.reads == reads:
-            raise SpecificationError(
-                f"{name}() in {self.text!r} reads no column; put a moderator into it"
-            )
+        self.argument(name)
         self.options(name)
         self.shallower()
         return 1
@@ -194,7 +188,7 @@ class _Parser(Cursor):
 
     def options(self, function: str) -> None:
         """``, 3`` or ``, df=3``: whole numbers, or True and False for ``raw``."""
-        known = _BASES.get(function, ())
+        known = BASES.get(function, ())
         given: list[str] = []
         named = False
         while self.next_is(","):
@@ -263,14 +257,22 @@ class _Parser(Cursor):
     def inner_call(self, function: Token) -> None:
         name = function.text
         self.known(name)
-        if name == "C" or name in _BASES:
+        if name == "C" or name in BASES:
             raise SpecificationError(
                 f"{name}() stands alone as a term and cannot be computed with in {self.text!r}"
             )
         self.expect("(")
+        self.argument(name)
+        self.shallower()
+
+    def argument(self, function: str) -> None:
+        reads = self.reads
         self.deeper()
         self.arithmetic()
-        self.shallower()
+        if self.reads == reads:
+            raise SpecificationError(
+                f"{function}() in {self.text!r} reads no column; put a moderator into it"
+            )
 
     def exponent(self) -> int:
         """An exponent from 1 to 3; ``^`` is the power it is in R."""

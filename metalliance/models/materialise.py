@@ -17,7 +17,7 @@ import pandas as pd
 
 from metalliance.errors import SpecificationError
 from metalliance.models.columns import Factor
-from metalliance.models.formula import ParsedFormula
+from metalliance.models.formula import BASES, ParsedFormula
 from metalliance.models.rows import listed
 from metalliance.numerics.blocks import FloatArray
 
@@ -133,9 +133,9 @@ def _check_terms(parsed: ParsedFormula, formula: Any, columns: Columns, k: int) 
     for term in formula:
         width = 1
         for factor in term.factors:
-            inside = {int(position) for position in re.findall(r"_(\d+)_", factor.expr)}
-            used |= inside
-            for position in inside:
+            width *= _basis_width(factor.expr)
+            for position in {int(found) for found in re.findall(r"_(\d+)_", factor.expr)}:
+                used.add(position)
                 column = columns[position]
                 width *= len(column.levels) - 1 if isinstance(column, Factor) else 1
         narrowest += width
@@ -151,6 +151,18 @@ def _check_terms(parsed: ParsedFormula, formula: Any, columns: Columns, k: int) 
             f"(at most {_MAX_COLUMNS} are fitted){_most_levels(parsed, columns)}; merge levels, or "
             "leave out a term or an interaction"
         )
+
+
+def _basis_width(expression: str) -> int:
+    """Columns of ``poly(_0_, 2)``, ``cr(_0_, df=3)``, ``bs(_0_, df=4, degree=2)``; 1 for others."""
+    name, _, rest = expression.partition("(")
+    if name not in BASES:
+        return 1
+    options = {"degree": "3" if name == "bs" else "1"}
+    for option, given in zip(BASES[name], rest.rstrip(")").split(",")[1:], strict=False):
+        key, equals, value = given.strip().rpartition("=")
+        options[key if equals else option] = value
+    return int(options.get("df", options["degree"]))
 
 
 def _most_levels(parsed: ParsedFormula, columns: Columns) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from metalliance.errors import SpecificationError
 from metalliance.models.design import build_design
 from metalliance.models.formula import TRANSFORMS, parse_formula
+from metalliance.models.materialise import _basis_width
 
 K = 30
 RANDOM = np.random.default_rng(11)
@@ -69,6 +70,7 @@ REFUSED = [
     ("~ (1 + z):x", "write 0 or 1 as a term of its own"),
     ("~ I(2)", "reads no column"),
     ("~ poly(1, degree=2)", "reads no column"),
+    ("~ I(scale(2) * z)", r"scale\(\) in .* reads no column"),
     ("~ z + zz", "no column 'zz'; did you mean 'z'"),
     ("~ z - n", "'n' stands in the formula .* but in no term"),
     ("~ -z", "'z' stands in the formula"),
@@ -145,9 +147,23 @@ def test_length_depth_and_width_are_bounded() -> None:
     assert build_design(deep, FRAME)[0].terms == ("Intercept", "I(z)")
     wide = FRAME.loc[FRAME.index.repeat(60)].assign(a=range(1800), b=range(1800))
     started = time.perf_counter()
-    with pytest.raises(SpecificationError, match="at most 1000"):
-        build_design("~ C(a) * C(b)", wide)
+    for formula in ("~ C(a) * C(b)", "~ poly(z, 20)*bs(z, 19)*cr(z, df=18)*bs(n, df=17, degree=2)"):
+        with pytest.raises(SpecificationError, match="at most 1000"):
+            build_design(formula, wide)
     assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("formula", "columns"),
+    [
+        *(("~ poly(n)", 1), ("~ poly(n, 4)", 4), ("~ poly(n, degree=3, raw=True)", 3)),
+        *(("~ poly(n, raw=False, degree=2)", 2), ("~ cr(n, 4)", 4), ("~ cr(log(n), df=2)", 2)),
+        *(("~ bs(n)", 3), ("~ bs(n, 5)", 5), ("~ bs(n, degree=2)", 2), ("~ bs(n, 4, 2)", 4)),
+    ],
+)
+def test_the_width_of_a_basis_is_known_before_it_is_built(formula: str, columns: int) -> None:
+    assert build_design(formula, FRAME)[1].shape[1] == 1 + columns
+    assert _basis_width(formula.removeprefix("~ ")) == columns
 
 
 def test_every_transform_of_the_list_works() -> None:
@@ -179,6 +195,7 @@ def check(formula: str) -> None:
         assert np.isfinite(X).all()
         np.testing.assert_allclose(design.matrix(FRAME), X, rtol=1e-12, atol=1e-12)
     except SpecificationError as error:
+        assert "cannot be used" not in str(error)  # the words for what nobody foresaw
         assert 10 < len(str(error)) < 2500
     assert time.perf_counter() - started < 1
 

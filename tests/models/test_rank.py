@@ -29,7 +29,7 @@ FRAME = pd.DataFrame({"a": A, "b": B, "x": list("aabbaabbcccc"), "g": list("uvuu
         ("~ w + s", {"w": list("ppqqrrsspqrs"), "s": list("yyyyzzzzyyzz")},
          r"'s\[T.z\]' equals 'w\[T.r\]' \+ 'w\[T.s\]'"),
         ("~ a + b + c + d + e + h + i", dict(zip("cdeh", np.eye(12), strict=False))
-         | {"i": A + B + np.eye(12)[:4].sum(axis=0)}, "'i' follows from 'a', 'b', 'c', 'd', 'e'"),
+         | {"i": A + B + np.eye(12)[:4].sum(axis=0)}, "'i' follows from 'a', .* and 2 more"),
     ],
 )  # fmt: skip
 def test_the_message_is_the_equation(formula: str, columns: dict[str, object], says: str) -> None:
@@ -46,7 +46,7 @@ def test_equations_hold_whatever_the_units() -> None:
 
 def test_many_dependent_columns_are_cut_short() -> None:
     X = np.column_stack([A, *(A * i for i in range(1, 9))])
-    with pytest.raises(SpecificationError, match="and 3 more columns likewise"):
+    with pytest.raises(SpecificationError, match="and 4 more columns likewise"):
         check_rank(X, tuple("abcdefghi"))
 
 
@@ -61,3 +61,11 @@ def test_fit_passes_the_message_on() -> None:
     data = FRAME.assign(yi=A, vi=0.1, c=A + B)
     with pytest.raises(SpecificationError, match="'c' equals 'a' \\+ 'b'"):
         ma.fit(data, "~ a + b + c")
+
+
+@pytest.mark.parametrize("distance", [1e-2, 1e-4, 1e-6, 1e-8, 1e-9])
+def test_columns_that_are_nearly_dependent_are_kept(distance: float) -> None:
+    away = A - np.linalg.lstsq(np.column_stack([np.ones(12), B]), A, rcond=None)[0][0]
+    check_rank(np.column_stack([np.ones(12), B, 3 * B + distance * away]), ("Intercept", "b", "c"))
+    with pytest.raises(SpecificationError, match="'c' equals 3 × 'b'"):
+        check_rank(np.column_stack([np.ones(12), B, 3 * B + 1e-13 * away]), ("1", "b", "c"))
