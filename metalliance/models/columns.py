@@ -63,8 +63,10 @@ def read_variable(
         return _numbers(frame, column)
     if variable.role == "number" or fitted:
         where = "the fitted rows have numbers" if fitted else "a transform takes numbers"
+        value = column.tolist()[0]
+        kind = "text" if isinstance(value, str) else "categories"
         raise SpecificationError(
-            f"{variable.column!r} holds text such as {column.tolist()[0]!r}, but {where}; "
+            f"{variable.column!r} holds {kind} such as {value!r}, but {where}; "
             "correct the column or use a number"
         )
     levels = _levels(column)

@@ -69,6 +69,8 @@ class Design:
             number, values outside the range of a ``bs()``.
         """
         require_columns(frame, self.parsed.columns, "newdata")
+        if not len(frame):
+            return np.empty((0, len(self.terms)))
         refuse_missing(frame, self.parsed.columns, "newdata", fitted=True)
         columns = [
             read_variable(frame, variable, known, fitted=True)
@@ -76,8 +78,6 @@ class Design:
         ]
         if self._spec is None:
             return _plain_matrix(self.parsed, columns, len(frame))
-        if not len(frame):
-            return np.empty((0, len(self.terms)))
         X = rematerialise(self.parsed, columns, len(frame), self._spec)
         _check_finite(X, self.terms, frame)
         return X

@@ -29,7 +29,6 @@ _MAX_BASIS = 20
 _MAX_DIGITS = 15
 
 
-@lru_cache(maxsize=256)
 def parse_formula(text: str) -> ParsedFormula:
     """Check a formula such as ``~ rater + scale(session)`` and say what it uses.
 
@@ -40,6 +39,11 @@ def parse_formula(text: str) -> ParsedFormula:
     """
     if not isinstance(text, str):
         raise SpecificationError(f"mods must be a formula such as '~ 1', not {text!r}")
+    return _parsed(text)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> ParsedFormula:
     if len(text) > _MAX_LENGTH:
         raise SpecificationError(
             f"the formula has {len(text)} characters; at most {_MAX_LENGTH} are read, so give "

@@ -17,6 +17,7 @@ _TOKEN = re.compile(
     r"|(?P<number>(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![\w.]))"
     r"|(?P<string>\"[^\"\\]*\"|'[^'\\]*')|(?P<operator>\*\*|[-+*/:^(),=]))"
 )
+_COMPARE = "compute a comparison as a column of true and false first"
 _HINTS: dict[str, str] = {
     "|": "random effects go in random=, e.g. random='~ 1 | study/effect'",
     ".": "name every moderator; a column with a dot stands in backticks: `alliance.mean`",
@@ -25,6 +26,10 @@ _HINTS: dict[str, str] = {
     '"': "a quoted level ends with the same quote and has no backslash",
     "'": "a quoted level ends with the same quote and has no backslash",
     "%": "write a / b for b within a",
+    **dict.fromkeys("<>!&", _COMPARE),
+    **dict.fromkeys("“”‘’„", 'write straight quotes: "'),
+    **dict.fromkeys("−–—", "write a plain hyphen: -"),
+    "×": "write *",
 }
 
 
@@ -126,6 +131,8 @@ def _unexpected(text: str, token: Token | None, inside: bool) -> SpecificationEr
         return SpecificationError(f"the formula {text!r} ends too early; {missing} is missing")
     if token.kind == "string":
         hint = "a column is written without quotes, or in backticks: `my column`"
+    elif token.text == "=":
+        hint = f"'=' stands only in options such as df=3; {_COMPARE}"
     elif token.text == ":" and inside:
         hint = "inside a transform write * for a product"
     elif token.kind == "operator":

@@ -98,6 +98,11 @@ def test_what_a_column_cannot_be(column: Any, says: str) -> None:
         build_design("~ v", frame(column))
 
 
+def test_categories_of_numbers_are_not_numbers() -> None:
+    with pytest.raises(SpecificationError, match="'v' holds categories such as 3, but a transform"):
+        build_design("~ log(v)", frame(pd.Categorical([3, 1, 2] * 4)))
+
+
 def test_what_a_factor_cannot_be() -> None:
     for column in ([[1]] * 12, pd.Series([1, "a", 2.5] * 4, dtype=object)):
         with pytest.raises(SpecificationError, match=r"cannot be levels of a factor"):

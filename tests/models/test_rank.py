@@ -65,7 +65,6 @@ def test_fit_passes_the_message_on() -> None:
 
 @pytest.mark.parametrize("distance", [1e-2, 1e-4, 1e-6, 1e-8, 1e-9])
 def test_columns_that_are_nearly_dependent_are_kept(distance: float) -> None:
-    away = A - np.linalg.lstsq(np.column_stack([np.ones(12), B]), A, rcond=None)[0][0]
-    check_rank(np.column_stack([np.ones(12), B, 3 * B + distance * away]), ("Intercept", "b", "c"))
+    check_rank(np.column_stack([np.ones(12), B, 3 * B + distance * A]), ("Intercept", "b", "c"))
     with pytest.raises(SpecificationError, match="'c' equals 3 × 'b'"):
-        check_rank(np.column_stack([np.ones(12), B, 3 * B + 1e-13 * away]), ("1", "b", "c"))
+        check_rank(np.column_stack([np.ones(12), B, 3 * B + 1e-13 * A]), ("Intercept", "b", "c"))
