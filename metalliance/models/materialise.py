@@ -7,7 +7,8 @@ nothing that a user wrote reaches it, and the names of terms are put back afterw
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -66,17 +67,17 @@ def materialise(parsed: ParsedFormula, columns: Columns, k: int) -> Materialised
         return str(factor.levels[position])
 
     terms = tuple(parsed.restored(str(name), level) for name in built.columns)
-    slices = {
-        "Intercept" if str(term) == "1" else parsed.restored(str(term), level): tuple(
-            range(part.start, part.stop)
-        )
-        for term, part in spec.term_slices.items()
-    }
-    _check_names(parsed, columns, terms, slices)
+    names = [
+        "Intercept" if str(t) == "1" else parsed.restored(str(t), level) for t in spec.term_slices
+    ]
+    parts = [tuple(range(part.start, part.stop)) for part in spec.term_slices.values()]
+    _check_empty(parsed, columns, names, parts)
+    _check_names(terms, "coefficients")
+    _check_names(names, "terms")
     return Materialised(
         X=np.asarray(built, dtype=np.float64).reshape(k, len(terms)),
         terms=terms,
-        slices=slices,
+        slices=dict(zip(names, parts, strict=True)),
         spec=spec,
     )
 
@@ -88,28 +89,20 @@ def rematerialise(parsed: ParsedFormula, columns: Columns, m: int, spec: Any) ->
     return np.asarray(built, dtype=np.float64)
 
 
-class _sentences:  # noqa: N801 - a context manager, used as a verb
-    """Turns what formulaic raises into a SpecificationError, and keeps NumPy quiet."""
-
-    def __init__(self, parsed: ParsedFormula) -> None:
-        self.parsed = parsed
-        self.quiet = np.errstate(all="ignore")
-
-    def __enter__(self) -> None:
-        self.quiet.__enter__()
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self.quiet.__exit__(kind, error, trace)
-        cause = error
+@contextmanager
+def _sentences(parsed: ParsedFormula) -> Iterator[None]:
+    """Turn what formulaic raises into a SpecificationError, and keep NumPy quiet."""
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except Exception as error:
+        cause: BaseException | None = error
         while cause is not None and not isinstance(cause, SpecificationError):
             cause = cause.__cause__
-        if cause is not None and cause is not error:
+        if cause is not None:
             raise cause from None
-        if isinstance(error, Exception) and cause is None:
-            said = self.parsed.restored(str(error), lambda variable, level: f"level {level + 1}")
-            raise SpecificationError(
-                f"the formula {self.parsed.text!r} cannot be used: {said}"
-            ) from error
+        said = parsed.restored(str(error), lambda variable, level: f"level {level + 1}")
+        raise SpecificationError(f"the formula {parsed.text!r} cannot be used: {said}") from error
 
 
 def _frame(columns: Columns, m: int) -> pd.DataFrame:
@@ -179,14 +172,15 @@ def _most_levels(parsed: ParsedFormula, columns: Columns) -> str:
     return f"; {name!r} alone has {len(levels)} levels{text}"
 
 
-def _check_names(
+def _check_empty(
     parsed: ParsedFormula,
     columns: Columns,
-    terms: tuple[str, ...],
-    slices: Mapping[str, tuple[int, ...]],
+    names: Sequence[str],
+    parts: Sequence[tuple[int, ...]],
 ) -> None:
-    for term, positions in slices.items():
-        if positions:
+    """Refuse a term without columns, which would vanish from the model."""
+    for name, part in zip(names, parts, strict=True):
+        if part:
             continue
         for variable, column in zip(parsed.variables, columns, strict=True):
             if isinstance(column, Factor) and len(column.levels) == 1:
@@ -194,12 +188,17 @@ def _check_names(
                     f"{variable.name!r} has one level only, {column.levels[0]!r}, so there is "
                     "nothing to compare it with; leave it out of the formula"
                 )
-        raise SpecificationError(f"the term {term!r} of {parsed.text!r} has no column")
-    twice = [term for term in terms if terms.count(term) > 1]
-    if twice:
-        raise SpecificationError(
-            f"two coefficients would both be called {twice[0]!r}; rename a column or a level"
-        )
+        raise SpecificationError(f"the term {name!r} of {parsed.text!r} has no column")
+
+
+def _check_names(names: Sequence[str], what: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise SpecificationError(
+                f"two {what} would both be called {name!r}; rename a column or a level"
+            )
+        seen.add(name)
 
 
 def _context(parsed: ParsedFormula) -> dict[str, Any]:
@@ -264,18 +263,31 @@ def _transforms() -> dict[str, Any]:
 
 
 def _check_varies(what: str, values: Any, state: Any) -> None:
-    if not state and np.ptp(values) == 0:
+    if state:
+        return
+    _check_defined(what, values)
+    if np.ptp(values) == 0:
         raise SpecificationError(
             f"{what} takes a column that varies; here every row has {np.asarray(values)[0]:g}"
         )
 
 
 def _check_distinct(what: str, values: Any, needed: int) -> None:
+    _check_defined(what, values)
     distinct = len(np.unique(values))
     if distinct < needed:
         raise SpecificationError(
             f"{what} needs a moderator with at least {needed} different values; here it has "
             f"{distinct}; lower the number, or write the moderator as it is"
+        )
+
+
+def _check_defined(what: str, values: Any) -> None:
+    undefined = int(np.sum(~np.isfinite(values)))
+    if undefined:
+        raise SpecificationError(
+            f"what stands inside {what} is not a finite number in {undefined} of {len(values)} "
+            "rows; a logarithm needs values above 0, a root values from 0"
         )
 
 

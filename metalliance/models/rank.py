@@ -11,7 +11,7 @@ from metalliance.numerics.linalg import dependent_columns
 
 __all__ = ["check_rank"]
 
-_ZERO = 1e-8
+_ZERO = 1e-6
 _MARGIN = 1e-8
 _SHOWN = 4
 

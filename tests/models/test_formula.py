@@ -123,6 +123,10 @@ REFUSED = [
     ("~ C(x, ref='a\\'')", "no backslash"),
     ("~ scale(I(z - z))", "takes a column that varies"),
     ("~ log(-n)", r"'log\(-n\)' is not a finite number in row 0, row 1"),
+    ("~ scale(log(n - 3))", r"inside scale\(\) is not a finite number in 3 of 30 rows"),
+    ("~ cr(log(n - 3), df=2)", r"inside cr\(\) with df=2 is not a finite number in 3 of"),
+    ("~ bs(sqrt(n - 3), df=4)", r"inside bs\(\) with 4 columns is not a finite"),
+    ("~ poly(I(1 / (n - 3)), 2)", "inside poly"),
     ("~ I(1 / (n - 3))", r"is not a finite number in row 2;"),
     ("~ x * wave * C(n)", r"cannot carry .* 'C\(n\)' alone has 30 levels"),
     ("~ id", "'id' alone has 30 levels; merge levels"),
@@ -292,6 +296,7 @@ def test_any_level_is_only_a_level(levels: list[str]) -> None:
 def test_names_that_would_be_mistaken_are_refused() -> None:
     for names, formula in (
         ({"z": "x[T.b]"}, "~ x + `x[T.b]`"),
+        ({"z": "x:n"}, "~ x:n + `x:n`"),
         ({"z": "Intercept"}, "~ Intercept"),
         ({"z": "Intercept"}, "~ 0 + Intercept + x"),
     ):
