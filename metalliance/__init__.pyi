@@ -23,6 +23,8 @@ from metalliance.models.augment import augment as augment
 from metalliance.models.fit import fit as fit
 from metalliance.models.inference import Inference as Inference
 from metalliance.models.inference import infer as infer
+from metalliance.models.missing import complete_rows as complete_rows
+from metalliance.models.missing import missing_moderators as missing_moderators
 from metalliance.models.predict import predict as predict
 from metalliance.models.result import Fit as Fit
 from metalliance.models.studies import study_means as study_means

@@ -148,7 +148,11 @@ def missing(frame: pd.DataFrame, column: str) -> pd.DataFrame:
         (lambda f: f.head(1), {}, "cannot carry"),
         (lambda f: f.head(0), {}, "no effects"),
         (lambda f: f.drop(columns="vi"), {}, "no column 'vi'"),
-        (lambda f: f.assign(two=2 * f["year"]), {"mods": "~ year + two"}, "'two' follows"),
+        (
+            lambda f: f.assign(two=2 * f["year"]),
+            {"mods": "~ year + two"},
+            "'two' equals 2 × 'year'",
+        ),
         (lambda f: f, {"random": "~ 1 | study", "method": "DL"}, "ML or REML"),
         (lambda f: f, {"method": "SJ"}, "EE, DL, ML, REML, PM"),
         (lambda f: f, {"structure": "UN"}, "structure= is not fitted"),
