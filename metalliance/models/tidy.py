@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from metalliance.errors import SpecificationError
+from metalliance.models.independent import user_weights
 from metalliance.models.inference import Inference, as_inference
 from metalliance.models.result import Fit
 from metalliance.models.wald import joint_test, moderator_contrasts
@@ -168,7 +169,8 @@ def _r_squared(model: Fit) -> float:
     )
     if not comparable:
         return float("nan")
-    without = ESTIMATORS[model.method](model.yi, model.vi, np.ones((model.k, 1))).value
+    alone = np.ones((model.k, 1))
+    without = ESTIMATORS[model.method](model.yi, model.vi, alone, user_weights(model)).value
     return 100 * max(0.0, (without - model.tau2) / without) if without > 0 else 0.0
 
 

@@ -13,15 +13,14 @@ from typing import Literal, get_args
 from metalliance.numerics import tau2_iterated as iterated
 from metalliance.numerics import tau2_moments as moments
 from metalliance.numerics.blocks import FloatArray
+from metalliance.numerics.linalg import orthonormal_basis
 from metalliance.numerics.optimize import Convergence
 from metalliance.numerics.regressions import Regressions, regressions
 from metalliance.numerics.tau2_moments import Estimates
 
 __all__ = ["ESTIMATORS", "TAU2_METHODS", "Tau2", "Tau2Estimator", "Tau2Method"]
 
-Tau2Method = Literal[
-    "EE", "DL", "HE", "HS", "HSk", "SJ", "ML", "REML", "EB", "PM", "PMM", "GENQ"
-]
+Tau2Method = Literal["EE", "DL", "HE", "HS", "HSk", "SJ", "ML", "REML", "EB", "PM", "PMM", "GENQ"]
 TAU2_METHODS: tuple[str, ...] = get_args(Tau2Method)
 
 
@@ -60,7 +59,10 @@ class Tau2Estimator:
         self, y: FloatArray, v: FloatArray, X: FloatArray, weights: FloatArray | None = None
     ) -> Tau2:
         """Estimate from effects y (k,), variances v (k,) and a design X (k, p)."""
-        problem = regressions(y, v, X, weights)
+        return self.single(regressions(y, v, orthonormal_basis(X).Q, weights))
+
+    def single(self, problem: Regressions) -> Tau2:
+        """Estimate in one problem."""
         found = self.solve(problem)
         return Tau2(
             value=float(found.value[0]),

@@ -8,7 +8,7 @@ from scipy import special
 from metalliance.numerics.blocks import FloatArray, IntArray
 from metalliance.numerics.regressions import Regressions, condensed
 from metalliance.numerics.roots import Roots, bracketed_roots
-from metalliance.numerics.tau2_moments import Estimates
+from metalliance.numerics.tau2_moments import BoolArray, Estimates
 
 __all__ = [
     "maximum_likelihood",
@@ -25,6 +25,7 @@ _GRID = 33
 _LARGE = 1000
 _BINS = 128
 _NEARLY = 1e-6
+_NEAR = 0.1
 
 
 def maximum_likelihood(problems: Regressions) -> Estimates:
@@ -49,7 +50,7 @@ def restricted_maximum_likelihood(problems: Regressions) -> Estimates:
 
 def restricted_maximum_likelihood_se(problems: Regressions, tau2: FloatArray) -> FloatArray:
     """√(2/tr PP), from the expected information."""
-    return np.sqrt(2 / problems.traces(problems.solve_at(tau2))[1])
+    return np.sqrt(2 / problems.sums(tau2).trace2)
 
 
 def paule_mandel(problems: Regressions) -> Estimates:
@@ -92,10 +93,9 @@ def solve_q(problems: Regressions, target: float) -> Estimates:
     """
 
     def excess(t: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-        at = problems.take(rows).solve_at(t)
-        u = at.w * at.residuals
-        q = np.maximum(np.einsum("bk,bk->b", u, at.residuals), np.finfo(float).tiny)
-        return 1 / target - 1 / q, -np.einsum("bk,bk->b", u, u) / q**2
+        at = problems.take(rows).sums(t, cubes=False)
+        q = np.maximum(at.q, np.finfo(float).tiny)
+        return 1 / target - 1 / q, -at.squared / q**2
 
     B = len(problems)
     everyone = np.arange(B)
@@ -131,73 +131,94 @@ def _maximum(problems: Regressions, restricted: bool) -> Estimates:
 
     The derivative is looked at on a grid whose steps, a factor of 1.43, are fine against the
     width of anything made of 1/(v + tau²); every bracket of a change of sign is solved, and
-    the highest solution wins. A large single problem is screened on bins of equal variance,
-    which move a maximum by parts in a thousand, and then solved on the data from there; where
-    a bracket does not hold on the data, the whole grid is evaluated on them.
+    the highest solution wins. A large single problem is screened, and first solved, on bins of
+    nearly equal variance, which move a maximum by parts in a thousand; where Newton's method
+    does not come to rest from there, the whole grid is evaluated on the data.
     """
-    grid = problems.ceiling()[:, None] * np.concatenate(([0.0], np.geomspace(1e-5, 1.0, _GRID - 1)))
+    steps = np.concatenate(([0.0], np.geomspace(1e-5, 1.0, _GRID - 1)))
+    grid = problems.ceiling()[:, None] * steps
     if len(problems) == 1 and problems.k > _LARGE:
-        slopes = condensed(problems, _BINS).slopes(grid, restricted)
-        slopes[:, :1] = problems.slopes(grid[:, :1], restricted)
-        found = _solve_brackets(problems, grid, slopes, restricted, margin=1)
+        found = _maximum_by_bins(problems, grid, restricted)
         if found is not None:
             return found
     slopes = problems.slopes(grid, restricted)
-    found = _solve_brackets(problems, grid, slopes, restricted, margin=0)
-    assert found is not None
-    return found
+    rows, low, high, start = _brackets(problems, grid, slopes)
+    roots = _solve(problems, restricted, rows, low, high, start)
+    return _highest(problems, restricted, slopes[:, 0] <= 0, rows, roots)
 
 
-def _solve_brackets(
-    problems: Regressions, grid: FloatArray, slopes: FloatArray, restricted: bool, margin: int
-) -> Estimates | None:
-    """Solve wherever the slope turns from positive; None where a widened bracket misleads."""
+def _maximum_by_bins(problem: Regressions, grid: FloatArray, restricted: bool) -> Estimates | None:
+    bins = condensed(problem, _BINS)
+    slopes = bins.slopes(grid, restricted)
+    slopes[:, :1] = problem.slopes(grid[:, :1], restricted)
+    rows, low, high, start = _brackets(problem, grid, slopes)
+    near = _solve(bins, restricted, rows, low, high, start)
+    ceiling = grid[rows, -1]
+    roots = _solve(problem, restricted, rows, np.zeros(len(rows)), ceiling, near.x)
+    if not _stayed(roots, near, problem):
+        return None
+    return _highest(problem, restricted, slopes[:, 0] <= 0, rows, roots)
+
+
+def _brackets(
+    problems: Regressions, grid: FloatArray, slopes: FloatArray
+) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+    """Where the slope turns from positive: problem, low, high, and a start.
+
+    The start is a secant of slope times (tau² + ṽ)², which is nearly linear.
+    """
     rows, cells = np.nonzero((slopes[:, :-1] > 0) & (slopes[:, 1:] <= 0))
     low, high = grid[rows, cells], grid[rows, cells + 1]
-    above, below = slopes[rows, cells], slopes[rows, cells + 1]
-    start = low + (high - low) * above / (above - below)
-    if margin:
-        low = grid[rows, np.maximum(cells - margin, 0)]
-        high = grid[rows, np.minimum(cells + 1 + margin, grid.shape[1] - 1)]
+    typical = 1 / (1 / problems.v).mean(axis=1)[rows]
+    above = slopes[rows, cells] * (low + typical) ** 2
+    below = slopes[rows, cells + 1] * (high + typical) ** 2
+    return rows, low, high, low + (high - low) * above / (above - below)
 
+
+def _solve(
+    problems: Regressions,
+    restricted: bool,
+    rows: IntArray,
+    low: FloatArray,
+    high: FloatArray,
+    start: FloatArray,
+) -> Roots:
     def slope(t: FloatArray, some: IntArray) -> tuple[FloatArray, FloatArray]:
-        at = problems.take(rows[some]).score(t, restricted)
-        return at.first, at.second
+        return problems.take(rows[some]).score(t, restricted)
 
-    scale = problems.v.min(axis=1)[rows]
-    roots = bracketed_roots(slope, low, high, start, scale)
-    if margin and not _are_maxima(roots, scale):
-        return None
-    at_zero = np.flatnonzero(slopes[:, 0] <= 0)
-    owner = np.concatenate([at_zero, rows])
-    place = np.concatenate([np.zeros(len(at_zero)), roots.x])
-    left = np.concatenate([np.zeros(len(at_zero)), np.abs(roots.value) * roots.x])
+    return bracketed_roots(slope, low, high, start, problems.v.min(axis=1)[rows])
+
+
+def _highest(
+    problems: Regressions, restricted: bool, at_zero: BoolArray, rows: IntArray, roots: Roots
+) -> Estimates:
+    """Of the maxima found in each problem, and of zero where the slope is down, the highest."""
+    zeros = np.flatnonzero(at_zero)
+    nothing = np.zeros(len(zeros))
+    owner = np.concatenate([zeros, rows])
+    place = np.concatenate([nothing, roots.x])
+    left = np.concatenate([nothing, np.abs(roots.value) * roots.x])
     starts = np.bincount(owner, minlength=len(problems))
-    best = _highest(problems, owner, place, starts, restricted)
+    height = np.zeros(len(place))
+    contested = np.flatnonzero(starts[owner] > 1)
+    if contested.size:
+        some = problems.take(owner[contested])
+        height[contested] = some.log_likelihood(place[contested], restricted)
+    order = np.lexsort((-height, owner))
+    best = order[np.searchsorted(owner[order], np.arange(len(problems)))]
     return Estimates(
         value=place[best],
         boundary=place[best] == 0,
         score=left[best],
         starts=starts,
-        evaluations=grid.shape[1] + roots.evaluations,
+        evaluations=_GRID + roots.evaluations,
         method="safeguarded Newton",
     )
 
 
-def _are_maxima(roots: Roots, scale: FloatArray) -> bool:
-    """Whether Newton's method came to rest at each root, rather than at an end of a bracket."""
-    step = np.abs(roots.value) / np.where(roots.slope < 0, -roots.slope, np.nan)
-    return bool(np.all(step <= _NEARLY * (roots.x + scale)))
-
-
-def _highest(
-    problems: Regressions, owner: IntArray, place: FloatArray, starts: IntArray, restricted: bool
-) -> IntArray:
-    """(B,) which candidate of each problem has the highest likelihood."""
-    height = np.zeros(len(place))
-    contested = np.flatnonzero(starts[owner] > 1)
-    if contested.size:
-        some = problems.take(owner[contested])
-        height[contested] = some.score(place[contested], restricted).log_lik
-    order = np.lexsort((-height, owner))
-    return order[np.searchsorted(owner[order], np.arange(len(problems)))]
+def _stayed(roots: Roots, near: Roots, problem: Regressions) -> bool:
+    """Whether Newton's method came to rest at maxima of the data, one near each of the bins'."""
+    scale = roots.x + float(problem.v.min())
+    rested = np.abs(roots.value) <= _NEARLY * np.abs(roots.slope) * scale
+    close = np.abs(roots.x - near.x) <= _NEAR * scale
+    return bool(np.all(rested & close & (roots.slope < 0)))

@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from metalliance.numerics.blocks import FloatArray
+from metalliance.numerics.blocks import FloatArray, IntArray
 from metalliance.numerics.regressions import Regressions
 
 __all__ = [
+    "BoolArray",
     "Estimates",
     "dersimonian_laird",
     "dersimonian_laird_se",
@@ -31,6 +33,8 @@ __all__ = [
     "sidik_jonkman",
     "sidik_jonkman_se",
 ]
+
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,9 +57,9 @@ class Estimates:
     """
 
     value: FloatArray
-    boundary: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    boundary: BoolArray
     score: FloatArray
-    starts: np.ndarray[tuple[int], np.dtype[np.intp]]
+    starts: IntArray
     evaluations: int = 0
     method: str = "closed form"
 
@@ -162,16 +166,14 @@ def sidik_jonkman(problems: Regressions) -> Estimates:
     Sidik & Jonkman (2005), doi:10.1111/j.1467-9876.2005.00489.x.
     """
     first = problems.y.var(axis=1)
-    raw = first * problems.solve_at(first).rss / problems.df
+    raw = first * problems.solve(1 / (problems.v + first[:, None])).rss / problems.df
     return _truncated(raw)
 
 
 def sidik_jonkman_se(problems: Regressions, tau2: FloatArray) -> FloatArray:
     """τ₀² √(2 tr PMPM)/(k-p) with A = 1/(v + τ₀²)."""
     first = problems.y.var(axis=1)
-    return np.asarray(
-        first * _sd(problems, 1 / (problems.v + first[:, None]), tau2) / problems.df
-    )
+    return np.asarray(first * _sd(problems, 1 / (problems.v + first[:, None]), tau2) / problems.df)
 
 
 def _user_weights(problems: Regressions) -> FloatArray:
@@ -198,11 +200,11 @@ def _method_of_moments(problems: Regressions, a: FloatArray) -> Estimates:
     at = problems.solve(a)
     corrected = np.einsum("bij,bji->b", at.bread, problems.moments(a**2 * problems.v))
     trace_pv = np.einsum("bk,bk->b", a, problems.v) - corrected
-    return _truncated((at.rss - trace_pv) / problems.traces(at)[0])
+    return _truncated((at.rss - trace_pv) / problems.trace(at))
 
 
 def _method_of_moments_se(problems: Regressions, a: FloatArray, tau2: FloatArray) -> FloatArray:
-    return np.asarray(_sd(problems, a, tau2) / problems.traces(problems.solve(a))[0])
+    return np.asarray(_sd(problems, a, tau2) / problems.trace(problems.solve(a)))
 
 
 def _sd(problems: Regressions, a: FloatArray, tau2: FloatArray) -> FloatArray:
