@@ -16,7 +16,7 @@ from metalliance.models.rows import describe_rows, require_columns
 from metalliance.numerics.blocks import FloatArray, IntArray
 from metalliance.numerics.sandwich import CR_TYPES, Sandwich, cluster_robust, satterthwaite_df
 
-__all__ = ["Inference", "as_inference", "infer"]
+__all__ = ["Inference", "as_inference", "as_model", "infer"]
 
 Vcov = Literal["default", "model", "knha", "adhoc", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"]
 Test = Literal["z", "t", "satterthwaite", "naive-t", "naive-tp"]
@@ -136,6 +136,11 @@ def as_inference(x: Fit | Inference) -> Inference:
     if isinstance(x, Fit):
         return infer(x)
     raise SpecificationError(f"a Fit or an Inference is needed here, not {type(x).__name__}")
+
+
+def as_model(x: Fit | Inference) -> Fit:
+    """The fit of an inference, or the fit itself."""
+    return x if isinstance(x, Fit) else as_inference(x).fit
 
 
 def _vcov_type(fit: Fit, vcov: str) -> str:

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from metalliance.models.independent import user_weights
-from metalliance.models.inference import Inference
+from metalliance.models.inference import Inference, as_model
 from metalliance.models.result import Fit
-from metalliance.models.tidy import as_model
 from metalliance.numerics.blocks import BlockDiagonal, FloatArray, IntArray, connected_components
 from metalliance.numerics.distributions import critical_value
 
