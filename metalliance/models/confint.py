@@ -112,4 +112,3 @@ def _tau2_interval(fit: Fit, type: str, level: float) -> Interval:
             "choose type='qprofile', or fit by ML or REML"
         )
     return likelihood_interval(problem, fit.tau2, fit.method == "REML", level)
-

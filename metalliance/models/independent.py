@@ -35,8 +35,9 @@ __all__ = [
 class UserWeightedFit(Fit):
     """A univariate fit whose coefficients are least squares with the user's weights A.
 
-    ``vcov`` is (X'AX)⁻¹X'AMAX(X'AX)⁻¹. Likelihoods, Q and the scale of Knapp and Hartung are
-    those of the model itself, at its generalised least squares coefficients.
+    ``vcov`` is (X'AX)⁻¹X'AMAX(X'AX)⁻¹, and the likelihoods are those at these coefficients.
+    Q and the scale of Knapp and Hartung stay what they are at the generalised least squares
+    coefficients, which have the distribution that those need.
 
     Attributes
     ----------
@@ -143,7 +144,15 @@ def fit_independent(
         return fit
     beta, vcov = user_weighted(problem, basis, weights, tau2.value)
     kept = {each.name: getattr(fit, each.name) for each in fields(fit)}
-    changed = {"beta": beta, "vcov": vcov, "weights": weights, "rss": solution.rss}
+    loss = 0.5 * (float(np.sum((y - X @ beta) ** 2 / (v + tau2.value))) - solution.rss)
+    changed = {
+        "beta": beta,
+        "vcov": vcov,
+        "log_lik_ml": fit.log_lik_ml - loss,
+        "log_lik_reml": fit.log_lik_reml - loss,
+        "weights": weights,
+        "rss": solution.rss,
+    }
     return UserWeightedFit(**kept | changed)
 
 
