@@ -120,6 +120,8 @@ def fit(
     if random is None:
         check_independent(inputs, sigma2)
         fixed = fixed_tau2(tau2, method)
+        if given is not None:
+            call["weights"] = weights if isinstance(weights, str) else "given"
         return fit_independent(inputs, design, X, method, fixed, call, given)
     if tau2 is not None:
         raise SpecificationError("tau2= fixes a univariate model; with random= fix sigma2=")

@@ -107,7 +107,7 @@ class Regressions:
     @property
     def rows(self) -> int:
         """Number of rows, that is of effects unless they have been put together."""
-        return self.basis.shape[1]
+        return int(self.basis.shape[1])
 
     @property
     def p(self) -> int:

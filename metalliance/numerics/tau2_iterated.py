@@ -35,7 +35,7 @@ def maximum_likelihood(problems: Regressions) -> Estimates:
 
 def maximum_likelihood_se(problems: Regressions, tau2: FloatArray) -> FloatArray:
     """√(2/Σw²), from the expected information."""
-    return np.sqrt(2 / np.sum((problems.v + tau2[:, None]) ** -2, axis=1))
+    return np.asarray(np.sqrt(2 / np.sum((problems.v + tau2[:, None]) ** -2, axis=1)))
 
 
 def restricted_maximum_likelihood(problems: Regressions) -> Estimates:
