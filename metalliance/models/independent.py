@@ -14,7 +14,7 @@ from metalliance.models.design import Design
 from metalliance.models.inputs import Inputs, is_diagonal
 from metalliance.models.result import Component, Fit
 from metalliance.models.rows import describe_rows, numeric_column
-from metalliance.numerics.blocks import BlockDiagonal, FloatArray, Stack
+from metalliance.numerics.blocks import BlockDiagonal, FloatArray
 from metalliance.numerics.linalg import orthonormal_basis
 from metalliance.numerics.optimize import Convergence
 from metalliance.numerics.regressions import regressions
@@ -130,8 +130,8 @@ def fit_independent(
         tau2=tau2.value,
         se_tau2=tau2.se,
         components=(component,),
-        sampling=_diagonal(v),
-        marginal=_diagonal(v + tau2.value),
+        sampling=BlockDiagonal.of_singles(v),
+        marginal=BlockDiagonal.of_singles(v + tau2.value),
         clusters=inputs.clusters,
         cluster_name=inputs.cluster_name,
         q=float(alone.q[0]),
@@ -193,8 +193,3 @@ def _array(weights: Any, k: int) -> FloatArray:
         )
     return values
 
-
-def _diagonal(values: FloatArray) -> BlockDiagonal:
-    """A diagonal matrix in blocks of one, rows in order."""
-    stack = Stack(rows=np.arange(len(values))[:, None], values=values[:, None, None])
-    return BlockDiagonal(size=len(values), stacks=(stack,))
