@@ -8,7 +8,7 @@ from scipy import special
 from metalliance.numerics.blocks import FloatArray, IntArray
 from metalliance.numerics.regressions import Regressions, condensed
 from metalliance.numerics.roots import Roots, bracketed_roots
-from metalliance.numerics.tau2_moments import BoolArray, Estimates
+from metalliance.numerics.tau2_moments import Estimates
 
 __all__ = [
     "maximum_likelihood",
@@ -21,7 +21,8 @@ __all__ = [
     "solve_q",
 ]
 
-_GRID = 33
+_FACTOR = 1.43
+_SMALL = 0.05
 _LARGE = 1000
 _BINS = 128
 _NEARLY = 1e-6
@@ -129,14 +130,15 @@ def solve_q(problems: Regressions, target: float) -> Estimates:
 def _maximum(problems: Regressions, restricted: bool) -> Estimates:
     """The highest maximum over [0, ceiling] in every problem.
 
-    The derivative is looked at on a grid whose steps, a factor of 1.43, are fine against the
-    width of anything made of 1/(v + tau²); every bracket of a change of sign is solved, and
-    the highest solution wins. A large single problem is screened, and first solved, on bins of
-    nearly equal variance, which move a maximum by parts in a thousand; where Newton's method
-    does not come to rest from there, the whole grid is evaluated on the data.
+    The derivative is made of powers of 1/(v + tau²). It is looked at on a grid that is fine
+    against the width of those: at zero, from a twentieth of the smallest v, below which they
+    are all but straight, and on in factors of 1.43 up to the ceiling. Every change of sign is
+    solved, and the highest solution wins. A large single problem is screened, and first
+    solved, on bins of nearly equal variance, which move a maximum by parts in a thousand;
+    where Newton's method does not come to rest from there, the whole grid is evaluated on the
+    data.
     """
-    steps = np.concatenate(([0.0], np.geomspace(1e-5, 1.0, _GRID - 1)))
-    grid = problems.ceiling()[:, None] * steps
+    grid = _grid(problems)
     if len(problems) == 1 and problems.k > _LARGE:
         found = _maximum_by_bins(problems, grid, restricted)
         if found is not None:
@@ -144,7 +146,15 @@ def _maximum(problems: Regressions, restricted: bool) -> Estimates:
     slopes = problems.slopes(grid, restricted)
     rows, low, high, start = _brackets(problems, grid, slopes)
     roots = _solve(problems, restricted, rows, low, high, start)
-    return _highest(problems, restricted, slopes[:, 0] <= 0, rows, roots)
+    return _highest(problems, restricted, slopes, rows, roots)
+
+
+def _grid(problems: Regressions) -> FloatArray:
+    """(B, G) values of tau², as many in every problem as the widest range needs."""
+    low, high = _SMALL * problems.v.min(axis=1), problems.ceiling()
+    steps = int(np.ceil(np.max(np.log(high / low)) / np.log(_FACTOR)))
+    spread = low[:, None] * (high / low)[:, None] ** np.linspace(0, 1, steps + 1)
+    return np.concatenate([np.zeros((len(problems), 1)), spread], axis=1)
 
 
 def _maximum_by_bins(problem: Regressions, grid: FloatArray, restricted: bool) -> Estimates | None:
@@ -157,7 +167,7 @@ def _maximum_by_bins(problem: Regressions, grid: FloatArray, restricted: bool) -
     roots = _solve(problem, restricted, rows, np.zeros(len(rows)), ceiling, near.x)
     if not _stayed(roots, near, problem):
         return None
-    return _highest(problem, restricted, slopes[:, 0] <= 0, rows, roots)
+    return _highest(problem, restricted, slopes, rows, roots)
 
 
 def _brackets(
@@ -190,10 +200,10 @@ def _solve(
 
 
 def _highest(
-    problems: Regressions, restricted: bool, at_zero: BoolArray, rows: IntArray, roots: Roots
+    problems: Regressions, restricted: bool, slopes: FloatArray, rows: IntArray, roots: Roots
 ) -> Estimates:
     """Of the maxima found in each problem, and of zero where the slope is down, the highest."""
-    zeros = np.flatnonzero(at_zero)
+    zeros = np.flatnonzero(slopes[:, 0] <= 0)
     nothing = np.zeros(len(zeros))
     owner = np.concatenate([zeros, rows])
     place = np.concatenate([nothing, roots.x])
@@ -211,7 +221,7 @@ def _highest(
         boundary=place[best] == 0,
         score=left[best],
         starts=starts,
-        evaluations=_GRID + roots.evaluations,
+        evaluations=slopes.shape[1] + roots.evaluations,
         method="safeguarded Newton",
     )
 
