@@ -182,6 +182,39 @@ def test_bins_keep_the_sums_of_squares() -> None:
         assert getattr(other, name)[0] == pytest.approx(getattr(one, name)[0], rel=1e-9)
 
 
+def hostile(seed: int, copies: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Few effects, or noisy copies of them, with variances many orders of magnitude apart."""
+    rng = np.random.default_rng(seed)
+    k = int(rng.integers(4, 12))
+    v = np.exp(rng.choice([0.5, 2, 4]) * rng.normal(size=k))
+    y = rng.normal(size=k) * np.sqrt(v * rng.choice([0.1, 1, 5]) + rng.choice([0, 0.1, 10]))
+    exact = int(rng.integers(0, k))
+    v[:exact] *= 1e-4
+    y[:exact] *= 0.01
+    X = np.column_stack([np.ones(k), rng.normal(size=(k, rng.integers(0, 2)))])
+    v = np.tile(v, copies) * np.exp(0.05 * rng.normal(size=k * copies))
+    y = np.tile(y, copies)
+    return y, v, np.tile(X, (copies, 1))
+
+
+@pytest.mark.parametrize("method", ["ML", "REML"])
+@pytest.mark.parametrize(("sets", "copies", "points"), [(150, 1, 3000), (10, 300, 300)])
+def test_no_grid_finds_a_higher_likelihood(
+    method: str, sets: int, copies: int, points: int
+) -> None:
+    several = 0
+    for seed in range(sets):
+        y, v, X = hostile(seed, copies)
+        found = ESTIMATORS[method](y, v, X)
+        problem = regressions(y, v, orthonormal_basis(X).Q)
+        height = problem.log_likelihood(np.array([found.value]), method == "REML")[0]
+        grid = np.concatenate([[0.0], np.geomspace(1e-9, 1e6, points)])
+        for part in np.array_split(grid, 30):
+            assert problem.log_likelihood(part, method == "REML").max() <= height + 1e-9
+        several += found.convergence.starts > 1
+    assert several >= sets / 20
+
+
 @pytest.mark.parametrize("copies", [1, 400])
 @pytest.mark.parametrize("far", [2.0, 9.0, 30.0])
 def test_two_maxima_are_told_apart(copies: int, far: float) -> None:
