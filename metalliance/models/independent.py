@@ -192,4 +192,3 @@ def _array(weights: Any, k: int) -> FloatArray:
             f"weights= has shape {values.shape}; it needs one number for each of {k} effects"
         )
     return values
-
