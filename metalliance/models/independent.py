@@ -16,9 +16,8 @@ from metalliance.models.result import Component, Fit
 from metalliance.models.rows import describe_rows, numeric_column
 from metalliance.numerics.blocks import BlockDiagonal, FloatArray
 from metalliance.numerics.linalg import orthonormal_basis
-from metalliance.numerics.optimize import Convergence
 from metalliance.numerics.regressions import regressions
-from metalliance.numerics.tau2 import ESTIMATORS, Tau2
+from metalliance.numerics.tau2 import ESTIMATORS
 from metalliance.numerics.univariate import generalised_least_squares, user_weighted
 
 __all__ = [
@@ -107,14 +106,15 @@ def fit_independent(
     y, v = inputs.yi, inputs.sampling.diagonal()
     basis = orthonormal_basis(X)
     problem = regressions(y, v, basis.Q, weights)
-    if fixed is None:
-        tau2 = ESTIMATORS[method].single(problem)
-    else:
-        tau2 = Tau2(value=fixed, se=float("nan"), convergence=Convergence(method="fixed"))
-    solution = generalised_least_squares(problem, basis, tau2.value)
-    alone = problem.sums(np.zeros(1), cubes=False)
+    known = ESTIMATORS["EE"] if fixed is not None else ESTIMATORS[method]
+    found = known.solve(problem)
+    value = float(found.value[0]) if fixed is None else fixed
+    both = problem.sums(np.array([0.0, value]))
+    alone, at = both.only(0), both.only(1)
+    tau2 = known.described(problem, found, at)
+    solution = generalised_least_squares(problem, basis, value, at)
     component = Component(
-        term="", name="tau2", estimate=tau2.value, fixed=fixed is not None or method == "EE"
+        term="", name="tau2", estimate=value, fixed=fixed is not None or method == "EE"
     )
     fit = Fit(
         call=call,
@@ -127,11 +127,11 @@ def fit_independent(
         X=X,
         beta=solution.beta,
         vcov=solution.vcov,
-        tau2=tau2.value,
+        tau2=value,
         se_tau2=tau2.se,
         components=(component,),
         sampling=BlockDiagonal.of_singles(v),
-        marginal=BlockDiagonal.of_singles(v + tau2.value),
+        marginal=BlockDiagonal.of_singles(v + value),
         clusters=inputs.clusters,
         cluster_name=inputs.cluster_name,
         q=float(alone.q[0]),
@@ -142,9 +142,9 @@ def fit_independent(
     )
     if weights is None:
         return fit
-    beta, vcov = user_weighted(problem, basis, weights, tau2.value)
+    beta, vcov = user_weighted(problem, basis, weights, value)
     kept = {each.name: getattr(fit, each.name) for each in fields(fit)}
-    loss = 0.5 * (float(np.sum((y - X @ beta) ** 2 / (v + tau2.value))) - solution.rss)
+    loss = 0.5 * (float(np.sum((y - X @ beta) ** 2 / (v + value))) - solution.rss)
     changed = {
         "beta": beta,
         "vcov": vcov,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -67,6 +67,11 @@ class Sums:
     w2: FloatArray
     trace: FloatArray
     trace2: FloatArray
+
+    def only(self, row: int) -> Sums:
+        """One of the rows, still as arrays of length one."""
+        each = {part.name: getattr(self, part.name)[row : row + 1] for part in fields(self)}
+        return Sums(**each)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -136,7 +141,7 @@ class Regressions:
 
     def solve(self, w: FloatArray) -> Solution:
         """Weighted least squares with weights w (B, k), residuals in full."""
-        bread = inverse(self.moments(w))
+        bread = _inverse(self.moments(w))
         gamma = np.einsum("bij,bj->bi", bread, (w * self.centred) @ self.basis.T)
         return Solution(w=w, bread=bread, residuals=self.centred - gamma @ self.basis)
 
@@ -149,7 +154,7 @@ class Regressions:
         """Generalised least squares at tau² (B,); without ``cubes``, w³ stays out (NaN)."""
         p = self.p
         S, totals = self._powers(tau2, 3 if cubes else 2)
-        bread = inverse(S[0, :, :p, :p])
+        bread = _inverse(S[0, :, :p, :p])
         gamma = np.einsum("bij,bj->bi", bread, S[0, :, :p, p])
         contrast = np.concatenate([-gamma, np.ones((len(gamma), 1))], axis=1)
         crossed = (S @ contrast[:, :, None])[..., 0]
@@ -311,6 +316,10 @@ def condensed(problem: Regressions, bins: int) -> Regressions:
 def _products(basis: FloatArray) -> FloatArray:
     """(k, p * p) outer product of each column of a basis (p, k) with itself."""
     return np.asarray((basis[:, None] * basis[None]).reshape(-1, basis.shape[1]).T)
+
+
+def _inverse(matrices: FloatArray) -> FloatArray:
+    return 1 / matrices if matrices.shape[-1] == 1 else inverse(matrices)
 
 
 def _trace(a: FloatArray, b: FloatArray) -> FloatArray:

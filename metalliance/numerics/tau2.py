@@ -15,7 +15,7 @@ from metalliance.numerics import tau2_moments as moments
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.linalg import orthonormal_basis
 from metalliance.numerics.optimize import Convergence
-from metalliance.numerics.regressions import Regressions, regressions
+from metalliance.numerics.regressions import Regressions, Sums, regressions
 from metalliance.numerics.tau2_moments import Estimates
 
 __all__ = ["ESTIMATORS", "TAU2_METHODS", "Tau2", "Tau2Estimator", "Tau2Method"]
@@ -53,20 +53,21 @@ class Tau2Estimator:
     """
 
     solve: Callable[[Regressions], Estimates]
-    standard_error: Callable[[Regressions, FloatArray], FloatArray]
+    standard_error: Callable[[Regressions, FloatArray, Sums], FloatArray]
 
     def __call__(
         self, y: FloatArray, v: FloatArray, X: FloatArray, weights: FloatArray | None = None
     ) -> Tau2:
         """Estimate from effects y (k,), variances v (k,) and a design X (k, p)."""
-        return self.single(regressions(y, v, orthonormal_basis(X).Q, weights))
-
-    def single(self, problem: Regressions) -> Tau2:
-        """Estimate in one problem."""
+        problem = regressions(y, v, orthonormal_basis(X).Q, weights)
         found = self.solve(problem)
+        return self.described(problem, found, problem.sums(found.value))
+
+    def described(self, problem: Regressions, found: Estimates, at: Sums) -> Tau2:
+        """The estimate of one problem, from what was found and the sums there."""
         return Tau2(
             value=float(found.value[0]),
-            se=float(self.standard_error(problem, found.value)[0]),
+            se=float(self.standard_error(problem, found.value, at)[0]),
             convergence=Convergence(
                 method=found.method,
                 score=float(found.score[0]),

@@ -6,7 +6,8 @@ import numpy as np
 from scipy import special
 
 from metalliance.numerics.blocks import FloatArray, IntArray
-from metalliance.numerics.regressions import Regressions, condensed
+from metalliance.numerics.optimize import bracketed_newton
+from metalliance.numerics.regressions import Regressions, Sums, condensed
 from metalliance.numerics.roots import Roots, bracketed_roots
 from metalliance.numerics.tau2_moments import Estimates
 
@@ -34,9 +35,9 @@ def maximum_likelihood(problems: Regressions) -> Estimates:
     return _maximum(problems, restricted=False)
 
 
-def maximum_likelihood_se(problems: Regressions, tau2: FloatArray) -> FloatArray:
+def maximum_likelihood_se(problems: Regressions, tau2: FloatArray, at: Sums) -> FloatArray:
     """√(2/Σw²), from the expected information."""
-    return np.asarray(np.sqrt(2 / np.sum((problems.v + tau2[:, None]) ** -2, axis=1)))
+    return np.asarray(np.sqrt(2 / at.w2))
 
 
 def restricted_maximum_likelihood(problems: Regressions) -> Estimates:
@@ -49,9 +50,11 @@ def restricted_maximum_likelihood(problems: Regressions) -> Estimates:
     return _maximum(problems, restricted=True)
 
 
-def restricted_maximum_likelihood_se(problems: Regressions, tau2: FloatArray) -> FloatArray:
+def restricted_maximum_likelihood_se(
+    problems: Regressions, tau2: FloatArray, at: Sums
+) -> FloatArray:
     """√(2/tr PP), from the expected information."""
-    return np.sqrt(2 / problems.sums(tau2).trace2)
+    return np.sqrt(2 / at.trace2)
 
 
 def paule_mandel(problems: Regressions) -> Estimates:
@@ -77,11 +80,9 @@ def median_unbiased(problems: Regressions) -> Estimates:
     return solve_q(problems, float(2 * special.gammaincinv(problems.df / 2, 0.5)))
 
 
-def paule_mandel_se(problems: Regressions, tau2: FloatArray) -> FloatArray:
+def paule_mandel_se(problems: Regressions, tau2: FloatArray, at: Sums) -> FloatArray:
     """√(2k²/(k-p))/Σw at w = 1/(v + tau²)."""
-    k = problems.k
-    total = np.sum(1 / (problems.v + tau2[:, None]), axis=1)
-    return np.asarray(np.sqrt(2 * k**2 / problems.df) / total)
+    return np.asarray(np.sqrt(2 * problems.k**2 / problems.df) / at.w)
 
 
 def solve_q(problems: Regressions, target: float) -> Estimates:
@@ -193,10 +194,31 @@ def _solve(
     high: FloatArray,
     start: FloatArray,
 ) -> Roots:
+    scale = problems.v.min(axis=1)[rows]
+    if len(rows) == 1:
+        return _solve_one(problems.take(rows), restricted, low[0], high[0], start[0], scale[0])
+
     def slope(t: FloatArray, some: IntArray) -> tuple[FloatArray, FloatArray]:
         return problems.take(rows[some]).score(t, restricted)
 
-    return bracketed_roots(slope, low, high, start, problems.v.min(axis=1)[rows])
+    return bracketed_roots(slope, low, high, start, scale)
+
+
+def _solve_one(
+    problem: Regressions, restricted: bool, low: float, high: float, start: float, scale: float
+) -> Roots:
+    """The same without the overhead of many."""
+    curvature = 0.0
+
+    def slope(t: float) -> tuple[float, float]:
+        nonlocal curvature
+        first, second = problem.score(np.array([t]), restricted)
+        curvature = float(second[0])
+        return float(first[0]), curvature
+
+    root, left, used = bracketed_newton(slope, low, high, scale, start=start)
+    at, value, derivative = np.array([[root], [left], [curvature]])
+    return Roots(x=at, value=value, slope=derivative, evaluations=used)
 
 
 def _highest(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metalliance.numerics.blocks import FloatArray, IntArray
-from metalliance.numerics.regressions import Regressions
+from metalliance.numerics.regressions import Regressions, Sums
 
 __all__ = [
     "BoolArray",
@@ -76,7 +76,7 @@ def equal_effects(problems: Regressions) -> Estimates:
     )
 
 
-def no_standard_error(problems: Regressions, tau2: FloatArray) -> FloatArray:
+def no_standard_error(problems: Regressions, tau2: FloatArray, at: Sums) -> FloatArray:
     """NaN: nothing was estimated."""
     return np.full(len(problems), np.nan)
 
@@ -91,7 +91,7 @@ def dersimonian_laird(problems: Regressions) -> Estimates:
     return _method_of_moments(problems, 1 / problems.v)
 
 
-def dersimonian_laird_se(problems: Regressions, tau2: FloatArray) -> FloatArray:
+def dersimonian_laird_se(problems: Regressions, tau2: FloatArray, at: Sums) -> FloatArray:
     """√(2 tr PMPM)/tr P with A = 1/v."""
     return _method_of_moments_se(problems, 1 / problems.v, tau2)
 
@@ -106,7 +106,7 @@ def hedges(problems: Regressions) -> Estimates:
     return _method_of_moments(problems, np.ones_like(problems.v))
 
 
-def hedges_se(problems: Regressions, tau2: FloatArray) -> FloatArray:
+def hedges_se(problems: Regressions, tau2: FloatArray, at: Sums) -> FloatArray:
     """√(2 tr PMPM)/(k-p) with equal weights."""
     return _method_of_moments_se(problems, np.ones_like(problems.v), tau2)
 
@@ -122,7 +122,7 @@ def generalised_q(problems: Regressions) -> Estimates:
     return _method_of_moments(problems, _user_weights(problems))
 
 
-def generalised_q_se(problems: Regressions, tau2: FloatArray) -> FloatArray:
+def generalised_q_se(problems: Regressions, tau2: FloatArray, at: Sums) -> FloatArray:
     """√(2 tr PMPM)/tr P with the user's weights."""
     return _method_of_moments_se(problems, _user_weights(problems), tau2)
 
@@ -137,7 +137,7 @@ def hunter_schmidt(problems: Regressions) -> Estimates:
     return _hunter_schmidt(problems, 1.0)
 
 
-def hunter_schmidt_se(problems: Regressions, tau2: FloatArray) -> FloatArray:
+def hunter_schmidt_se(problems: Regressions, tau2: FloatArray, at: Sums) -> FloatArray:
     """√(2 tr PMPM)/Σw with w = 1/v."""
     w = 1 / problems.v
     return np.asarray(_sd(problems, w, tau2) / w.sum(axis=1))
@@ -153,9 +153,9 @@ def hunter_schmidt_corrected(problems: Regressions) -> Estimates:
     return _hunter_schmidt(problems, problems.k / problems.df)
 
 
-def hunter_schmidt_corrected_se(problems: Regressions, tau2: FloatArray) -> FloatArray:
+def hunter_schmidt_corrected_se(problems: Regressions, tau2: FloatArray, at: Sums) -> FloatArray:
     """k/(k-p) times that of Hunter-Schmidt."""
-    return problems.k / problems.df * hunter_schmidt_se(problems, tau2)
+    return problems.k / problems.df * hunter_schmidt_se(problems, tau2, at)
 
 
 def sidik_jonkman(problems: Regressions) -> Estimates:
@@ -170,7 +170,7 @@ def sidik_jonkman(problems: Regressions) -> Estimates:
     return _truncated(raw)
 
 
-def sidik_jonkman_se(problems: Regressions, tau2: FloatArray) -> FloatArray:
+def sidik_jonkman_se(problems: Regressions, tau2: FloatArray, at: Sums) -> FloatArray:
     """τ₀² √(2 tr PMPM)/(k-p) with A = 1/(v + τ₀²)."""
     first = problems.y.var(axis=1)
     return np.asarray(first * _sd(problems, 1 / (problems.v + first[:, None]), tau2) / problems.df)

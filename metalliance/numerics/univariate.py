@@ -8,7 +8,7 @@ import numpy as np
 
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.linalg import Basis, orthonormal_basis, symmetrised
-from metalliance.numerics.regressions import Regressions
+from metalliance.numerics.regressions import Regressions, Sums
 
 __all__ = [
     "Generalised",
@@ -105,14 +105,17 @@ class Generalised:
     log_lik_reml: float
 
 
-def generalised_least_squares(problem: Regressions, basis: Basis, tau2: float) -> Generalised:
+def generalised_least_squares(
+    problem: Regressions, basis: Basis, tau2: float, at: Sums
+) -> Generalised:
     """Coefficients and likelihoods of one problem on the design that ``basis`` stands for.
+
+    ``at`` are its sums at tau².
 
     Notes
     -----
     The likelihoods are those of ``log_likelihoods``.
     """
-    at = problem.sums(np.array([tau2]), cubes=False)
     rss = float(at.q[0])
     shared = rss + float(np.log(problem.v + tau2).sum())
     log_det = -float(np.linalg.slogdet(at.bread[0])[1])
