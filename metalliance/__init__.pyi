@@ -20,6 +20,7 @@ from metalliance.errors import Problem as Problem
 from metalliance.errors import SmallSampleWarning as SmallSampleWarning
 from metalliance.errors import SpecificationError as SpecificationError
 from metalliance.models.augment import augment as augment
+from metalliance.models.confint import confint as confint
 from metalliance.models.fit import fit as fit
 from metalliance.models.inference import Inference as Inference
 from metalliance.models.inference import infer as infer
@@ -33,6 +34,7 @@ from metalliance.models.tidy import glance as glance
 from metalliance.models.tidy import tidy as tidy
 from metalliance.models.wald import wald_test as wald_test
 from metalliance.report.write import write_report as write_report
+from metalliance.sensitivity.permutation import permutation_test as permutation_test
 from metalliance.sensitivity.refits import leave_one_out as leave_one_out
 from metalliance.workflow.analyse import analyse as analyse
 from metalliance.workflow.analysis import Analysis as Analysis

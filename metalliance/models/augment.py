@@ -9,6 +9,7 @@ import pandas as pd
 
 from metalliance.errors import SpecificationError
 from metalliance.models.fit import refit
+from metalliance.models.independent import user_weights
 from metalliance.models.inference import Inference, as_inference
 from metalliance.models.result import Fit
 from metalliance.models.studies import contribution_weights
@@ -53,6 +54,10 @@ def augment(fit: Fit | Inference, level: float = 0.95) -> pd.DataFrame:
     """
     inference = as_inference(fit)
     model = inference.fit
+    if user_weights(model) is not None:
+        raise SpecificationError(
+            "augment shrinks effects towards a mean weighted by 1/(vi + tau2); leave weights= out"
+        )
     fitted = model.X @ model.beta
     explained = np.einsum("ij,jl,il->i", model.X, model.vcov, model.X)
     blup, variance, hat = _shrunken(inference)

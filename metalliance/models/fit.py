@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,9 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metalliance.effectsize.table import EffectTable
-from metalliance.errors import DependenceWarning, SpecificationError
+from metalliance.errors import SpecificationError
 from metalliance.models.design import Design, build_design, check_rank
-from metalliance.models.inputs import Inputs, is_diagonal, read_inputs
+from metalliance.models.independent import (
+    check_independent,
+    fit_independent,
+    read_weights,
+    user_weights,
+)
+from metalliance.models.inputs import Inputs, read_inputs
 from metalliance.models.random import RandomTerm, parse_random, select_rows
 from metalliance.models.result import Component, Fit
 from metalliance.models.specification import (
@@ -24,7 +29,7 @@ from metalliance.models.specification import (
     fixed_tau2,
     refuse_later_scope,
 )
-from metalliance.numerics.blocks import BlockDiagonal, FloatArray
+from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.likelihood import (
     BlockProblem,
     block_problem,
@@ -35,13 +40,6 @@ from metalliance.numerics.likelihood import (
     model_blocks,
 )
 from metalliance.numerics.maximise import maximise, starting_values
-from metalliance.numerics.optimize import Convergence
-from metalliance.numerics.tau2 import ESTIMATORS, Tau2
-from metalliance.numerics.univariate import (
-    log_likelihoods,
-    typical_variance,
-    weighted_least_squares,
-)
 
 __all__ = ["Fit", "fit", "refit"]
 
@@ -73,15 +71,17 @@ def fit(
         Random intercepts, e.g. ``~ 1 | study/effect``. Without it effects are independent.
     V : SamplingCovariance or (k, k) array, optional
         Sampling covariance; the diagonal ``vi`` by default.
-    method : {'EE', 'DL', 'ML', 'REML', 'PM'}
-        Estimator of tau²; with ``random`` ML or REML.
+    method : {'EE', 'DL', 'HE', 'HS', 'HSk', 'SJ', 'ML', 'REML', 'EB', 'PM', 'PMM', 'GENQ'}
+        Estimator of tau²; with ``random`` ML or REML. GENQ takes the ``weights``.
     yi, vi : str
         Columns of effects and sampling variances.
+    weights : str or (k,) array, optional
+        Weights of the mean of a univariate model, instead of 1/(vi + tau²).
     tau2 : float, optional
         Fixes tau² of a univariate model.
     sigma2 : float or sequence, optional
         Fixes the variances of the random terms in their order; None leaves one free.
-    structure, weights, scale, rho
+    structure, scale, rho
         Not fitted by this version; anything but None is refused.
 
     Returns
@@ -111,20 +111,23 @@ def fit(
     >>> round(fit(frame).tau2, 6)
     0.143333
     """
-    refuse_later_scope(structure=structure, weights=weights, scale=scale, rho=rho)
+    refuse_later_scope(structure=structure, scale=scale, rho=rho)
     check_method(method, random)
     inputs = read_inputs(effects, V, yi, vi)
+    given = read_weights(weights, inputs.frame, method, random)
     design, X = build_design(mods, inputs.frame)
     call = describe_call(mods, random, V, method, yi, vi, tau2, sigma2)
     if random is None:
-        _check_univariate(inputs, sigma2)
-        return _fit_univariate(inputs, design, X, method, fixed_tau2(tau2, method), call)
+        check_independent(inputs, sigma2)
+        fixed = fixed_tau2(tau2, method)
+        if given is not None:
+            call["weights"] = weights if isinstance(weights, str) else "given"
+        return fit_independent(inputs, design, X, method, fixed, call, given)
     if tau2 is not None:
         raise SpecificationError("tau2= fixes a univariate model; with random= fix sigma2=")
     terms = parse_random(random, inputs.frame)
-    fixed = fixed_sigma2(sigma2, terms)
     inputs = _with_clusters(inputs, terms)
-    return _fit_multilevel(inputs, design, X, method, terms, fixed, call)
+    return _fit_multilevel(inputs, design, X, method, terms, fixed_sigma2(sigma2, terms), call)
 
 
 def refit(fitted: Fit, keep: NDArray[np.bool_]) -> Fit:
@@ -151,58 +154,13 @@ def refit(fitted: Fit, keep: NDArray[np.bool_]) -> Fit:
     fixed = [part.estimate if part.fixed else np.nan for part in fitted.components]
     if fitted.univariate:
         known = fixed[0] if fitted.components[0].fixed and fitted.method != "EE" else None
-        return _fit_univariate(inputs, fitted.design, X, fitted.method, known, call)
+        given = user_weights(fitted)
+        weights = None if given is None else given[keep]
+        return fit_independent(inputs, fitted.design, X, fitted.method, known, call, weights)
     terms = select_rows(fitted.random, keep)
     near = np.maximum(fitted.sigma2, 0.01 * fitted.typical_v)
     return _fit_multilevel(
         inputs, fitted.design, X, fitted.method, terms, np.array(fixed), call, near
-    )
-
-
-def _fit_univariate(
-    inputs: Inputs,
-    design: Design,
-    X: FloatArray,
-    method: str,
-    fixed: float | None,
-    call: dict[str, Any],
-) -> Fit:
-    y, v = inputs.yi, inputs.sampling.diagonal()
-    if fixed is None:
-        tau2 = ESTIMATORS[method](y, v, X)
-    else:
-        tau2 = Tau2(value=fixed, se=float("nan"), convergence=Convergence(method="fixed"))
-    w = 1 / (v + tau2.value)
-    solution = weighted_least_squares(y, w, X)
-    alone = weighted_least_squares(y, 1 / v, X)
-    ml, reml = log_likelihoods(solution, w)
-    rows = np.arange(len(y))
-    component = Component(
-        term="", name="tau2", estimate=tau2.value, fixed=fixed is not None or method == "EE"
-    )
-    return Fit(
-        call=call,
-        design=design,
-        random=(),
-        method=method,
-        data=inputs.frame,
-        yi=y,
-        vi=v,
-        X=X,
-        beta=solution.beta,
-        vcov=solution.bread,
-        tau2=tau2.value,
-        se_tau2=tau2.se,
-        components=(component,),
-        sampling=BlockDiagonal.from_diagonal(v, rows),
-        marginal=BlockDiagonal.from_diagonal(v + tau2.value, rows),
-        clusters=inputs.clusters,
-        cluster_name=inputs.cluster_name,
-        q=alone.rss,
-        typical_v=typical_variance(alone),
-        log_lik_ml=ml,
-        log_lik_reml=reml,
-        convergence=tau2.convergence,
     )
 
 
@@ -259,31 +217,6 @@ def _with_clusters(inputs: Inputs, terms: tuple[RandomTerm, ...]) -> Inputs:
     if inputs.clusters is not None or len(outer) != 1:
         return inputs
     return replace(inputs, clusters=outer[0].codes, cluster_name=outer[0].name)
-
-
-def _check_univariate(inputs: Inputs, sigma2: Any) -> None:
-    if sigma2 is not None:
-        raise SpecificationError("sigma2= fixes random terms; without random= fix tau2=")
-    if not is_diagonal(inputs.sampling):
-        raise SpecificationError(
-            "V says that effects are correlated, which a univariate model cannot use; "
-            "add random='~ 1 | study/effect'"
-        )
-    if inputs.clusters is not None:
-        groups, what = inputs.clusters, "studies or samples"
-    elif "study" in inputs.frame.columns:
-        groups, what = pd.factorize(inputs.frame["study"])[0], "studies"
-    else:
-        return
-    counts = np.bincount(groups[groups >= 0])
-    if np.any(counts > 1):
-        warnings.warn(
-            f"{int(np.sum(counts > 1))} {what} contribute more than one effect, which this model "
-            "treats as independent; add random='~ 1 | study/effect' and V=, or use "
-            "infer(vcov='CR2', cluster='study')",
-            DependenceWarning,
-            stacklevel=3,
-        )
 
 
 def _check_separable(

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from metalliance.errors import SmallSampleWarning, SpecificationError
+from metalliance.models.independent import generalised_rss, user_weights
 from metalliance.models.result import Fit
 from metalliance.models.rows import describe_rows, require_columns
 from metalliance.numerics.blocks import FloatArray, IntArray
 from metalliance.numerics.sandwich import CR_TYPES, Sandwich, cluster_robust, satterthwaite_df
 
-__all__ = ["Inference", "as_inference", "infer"]
+__all__ = ["Inference", "as_inference", "as_model", "infer"]
 
 Vcov = Literal["default", "model", "knha", "adhoc", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"]
 Test = Literal["z", "t", "satterthwaite", "naive-t", "naive-tp"]
@@ -137,6 +138,11 @@ def as_inference(x: Fit | Inference) -> Inference:
     raise SpecificationError(f"a Fit or an Inference is needed here, not {type(x).__name__}")
 
 
+def as_model(x: Fit | Inference) -> Fit:
+    """The fit of an inference, or the fit itself."""
+    return x if isinstance(x, Fit) else as_inference(x).fit
+
+
 def _vcov_type(fit: Fit, vcov: str) -> str:
     if vcov not in get_args(Vcov):
         raise ValueError(f"unknown vcov {vcov!r}; choose one of {', '.join(get_args(Vcov))}")
@@ -164,12 +170,16 @@ def _test(kind: str, test: str | None) -> str:
 def _scaled(fit: Fit, kind: str) -> FloatArray:
     if kind == "model":
         return fit.vcov
-    weighted = fit.residuals**2 / fit.marginal.diagonal()
-    s2 = float(np.sum(weighted)) / (fit.k - fit.p)
+    s2 = generalised_rss(fit) / (fit.k - fit.p)
     return fit.vcov * (max(1.0, s2) if kind == "adhoc" else s2)
 
 
 def _robust(fit: Fit, kind: str, test: str, cluster: Any) -> Inference:
+    if user_weights(fit) is not None:
+        raise SpecificationError(
+            f"vcov={kind!r} is not available with weights=, whose covariance already holds for "
+            "any weights; choose 'model' or 'knha', or leave weights= out"
+        )
     codes, name = _clusters(fit, cluster)
     J = int(codes.max()) + 1
     if J < 2:

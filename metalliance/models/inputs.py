@@ -80,7 +80,7 @@ def _sampling_covariance(frame: pd.DataFrame, V: Any, vi: str) -> BlockDiagonal:
     if V is None:
         v = numeric_column(frame, vi, "vi=")
         _check_positive(frame, v, vi)
-        return BlockDiagonal.from_diagonal(v, np.arange(k))
+        return BlockDiagonal.of_singles(v)
     if isinstance(getattr(V, "blocks", None), BlockDiagonal):
         blocks: BlockDiagonal = V.blocks
     elif isinstance(V, BlockDiagonal):

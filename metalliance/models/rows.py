@@ -54,6 +54,8 @@ def numeric_column(frame: pd.DataFrame, name: str, used_in: str) -> np.ndarray[A
     """A column as float64, or a sentence about the rows where it is no finite number."""
     require_columns(frame, [name], used_in)
     column = frame[name]
+    if column.dtype == np.float64 and np.isfinite(column.to_numpy()).all():
+        return np.array(column.to_numpy())
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     missing = column.isna().to_numpy()
     if missing.any():

@@ -15,8 +15,6 @@ from metalliance.numerics.tau2 import TAU2_METHODS
 
 __all__ = ["check_method", "describe_call", "fixed_sigma2", "fixed_tau2", "refuse_later_scope"]
 
-_NOT_YET = ("HE", "HS", "HSk", "SJ", "EB", "PMM", "GENQ")
-
 
 def refuse_later_scope(**arguments: Any) -> None:
     """Say plainly which arguments this version does not fit."""
@@ -30,10 +28,6 @@ def refuse_later_scope(**arguments: Any) -> None:
 
 def check_method(method: str, random: Any) -> None:
     """A known estimator, and one that fits the random terms asked for."""
-    if method in _NOT_YET:
-        raise SpecificationError(
-            f"method {method} is not fitted by this version; it fits {', '.join(TAU2_METHODS)}"
-        )
     if method not in TAU2_METHODS:
         raise ValueError(f"unknown method {method!r}; choose one of {', '.join(TAU2_METHODS)}")
     if random is not None and method not in ("ML", "REML"):

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metalliance.models.inference import Inference
+from metalliance.models.independent import user_weights
+from metalliance.models.inference import Inference, as_model
 from metalliance.models.result import Fit
-from metalliance.models.tidy import as_model
 from metalliance.numerics.blocks import BlockDiagonal, FloatArray, IntArray, connected_components
 from metalliance.numerics.distributions import critical_value
 
@@ -72,7 +72,13 @@ def study_means(x: Fit | Inference, level: float = 0.95) -> pd.DataFrame:
 
 
 def contribution_weights(fit: Fit) -> FloatArray:
-    """(k,) 1'M⁻¹/(1'M⁻¹1) in percent: what each effect adds to an overall mean."""
+    """(k,) what each effect adds to an overall mean, in percent.
+
+    1'M⁻¹/(1'M⁻¹1), or the user's weights where there are any.
+    """
+    given = user_weights(fit)
+    if given is not None:
+        return np.asarray(100 * given / given.sum())
     sums = np.empty(fit.k)
     for stack in fit.marginal.stacks:
         ones = np.ones((*stack.rows.shape, 1))

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metalliance.errors import SpecificationError
-from metalliance.models.inference import Inference, as_inference
+from metalliance.models.confint import confint
+from metalliance.models.independent import user_weights
+from metalliance.models.inference import Inference, as_inference, as_model
 from metalliance.models.result import Fit
 from metalliance.models.wald import joint_test, moderator_contrasts
 from metalliance.numerics.distributions import chi2_sf, critical_value, two_sided_p
@@ -110,40 +111,38 @@ def glance(fit: Fit | Inference) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def components(fit: Fit | Inference, intervals: str | None = None) -> pd.DataFrame:
+def components(
+    fit: Fit | Inference, intervals: str | None = None, level: float = 0.95
+) -> pd.DataFrame:
     """Variance components.
 
     Parameters
     ----------
     fit : Fit or Inference
-    intervals : None
-        Intervals come with ``confint``; anything but None is refused by this version.
+    intervals : {None, 'qprofile', 'profile'}
+        Confidence limits as ``confint`` gives them; they take time with random terms.
+    level : float
 
     Returns
     -------
     DataFrame
         term name estimate conf_low conf_high; ``name`` is tau2 or sigma2, ``term`` the random
-        term (empty for tau2), the limits NaN.
+        term (empty for tau2), the limits NaN unless asked for.
     """
-    if intervals is not None:
-        raise SpecificationError(
-            f"intervals={intervals!r}: this version gives no intervals for variance components"
-        )
     model = as_model(fit)
+    names = [part.name for part in model.components]
+    if intervals is not None:
+        table = confint(model, intervals, level)
+        return table[table["name"].isin(names)].reset_index(drop=True)
     return pd.DataFrame(
         {
             "term": [part.term for part in model.components],
-            "name": [part.name for part in model.components],
+            "name": names,
             "estimate": [part.estimate for part in model.components],
             "conf_low": np.nan,
             "conf_high": np.nan,
         }
     )
-
-
-def as_model(x: Fit | Inference) -> Fit:
-    """The fit of an inference, or the fit itself."""
-    return x if isinstance(x, Fit) else as_inference(x).fit
 
 
 def _heterogeneity(model: Fit) -> tuple[float, float]:
@@ -168,7 +167,8 @@ def _r_squared(model: Fit) -> float:
     )
     if not comparable:
         return float("nan")
-    without = ESTIMATORS[model.method](model.yi, model.vi, np.ones((model.k, 1))).value
+    alone = np.ones((model.k, 1))
+    without = ESTIMATORS[model.method](model.yi, model.vi, alone, user_weights(model)).value
     return 100 * max(0.0, (without - model.tau2) / without) if without > 0 else 0.0
 
 

@@ -64,6 +64,13 @@ class BlockDiagonal:
             stacks.append(Stack(rows=rows, values=values))
         return cls(size=len(diagonal), stacks=tuple(stacks))
 
+    @classmethod
+    def of_singles(cls, diagonal: FloatArray) -> BlockDiagonal:
+        """A diagonal matrix (k,) in blocks of one, rows in order."""
+        rows = np.arange(len(diagonal))[:, None]
+        stack = Stack(rows=rows, values=diagonal[:, None, None])
+        return cls(size=len(diagonal), stacks=(stack,))
+
     def labels(self) -> IntArray:
         """(k,) number of the block that each row belongs to."""
         labels = np.empty(self.size, dtype=np.intp)

@@ -56,6 +56,8 @@ class Basis:
 def orthonormal_basis(X: FloatArray) -> Basis:
     """QR decomposition of a design of full column rank, columns scaled first."""
     scale = np.sqrt(np.einsum("ij,ij->j", X, X))
+    if X.shape[1] == 1:
+        return Basis(Q=X / scale, R=scale[None])
     Q, R = np.linalg.qr(X / scale)
     return Basis(Q=Q, R=R * scale)
 

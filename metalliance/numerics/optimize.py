@@ -50,6 +50,7 @@ def bracketed_newton(
     high: float,
     scale: float,
     max_iterations: int = 200,
+    start: float | None = None,
 ) -> tuple[float, float, int]:
     """Root of a function that is positive at ``low`` and negative at ``high``.
 
@@ -65,13 +66,15 @@ def bracketed_newton(
         The bracket.
     scale : float
         Added to the root when judging a step: the size at which x begins to matter.
+    start : float, optional
+        Where to begin; by default in the middle of the bracket.
 
     Returns
     -------
     tuple of float, float, int
         Root, value there, evaluations.
     """
-    x = 0.5 * (low + high)
+    x = 0.5 * (low + high) if start is None else start
     last = high - low
     for evaluation in range(1, max_iterations + 1):
         value, slope = function(x)

@@ -1,4 +1,4 @@
-"""Weighted least squares with independent effects: sums over k, never a k x k matrix."""
+"""Least squares with independent effects: sums over k, never a k x k matrix."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from metalliance.numerics.blocks import FloatArray
-from metalliance.numerics.linalg import orthonormal_basis, symmetrised
+from metalliance.numerics.linalg import Basis, orthonormal_basis, symmetrised
+from metalliance.numerics.regressions import Regressions, Sums
 
-__all__ = ["WeightedFit", "log_likelihoods", "typical_variance", "weighted_least_squares"]
+__all__ = [
+    "Generalised",
+    "WeightedFit",
+    "generalised_least_squares",
+    "log_likelihoods",
+    "typical_variance",
+    "user_weighted",
+    "weighted_least_squares",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +82,68 @@ def weighted_least_squares(y: FloatArray, w: FloatArray, X: FloatArray) -> Weigh
         log_det_xwx=float(2 * np.log(np.abs(np.diagonal(R))).sum()) + basis.log_det_xx,
         log_det_xx=basis.log_det_xx,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generalised:
+    """Generalised least squares at a known tau².
+
+    Attributes
+    ----------
+    beta : (p,) float
+    vcov : (p, p) float
+        (X'M⁻¹X)⁻¹.
+    rss : float
+        y'Py.
+    log_lik_ml, log_lik_reml : float
+    """
+
+    beta: FloatArray
+    vcov: FloatArray
+    rss: float
+    log_lik_ml: float
+    log_lik_reml: float
+
+
+def generalised_least_squares(
+    problem: Regressions, basis: Basis, tau2: float, at: Sums
+) -> Generalised:
+    """Coefficients and likelihoods of one problem on the design that ``basis`` stands for.
+
+    ``at`` are its sums at tau².
+
+    Notes
+    -----
+    The likelihoods are those of ``log_likelihoods``.
+    """
+    rss = float(at.q[0])
+    shared = rss + float(np.log(problem.v + tau2).sum())
+    log_det = -float(np.linalg.slogdet(at.bread[0])[1])
+    log_2pi = float(np.log(2 * np.pi))
+    return Generalised(
+        beta=basis.coefficients(problem.y[0] @ basis.Q + at.gamma[0]),
+        vcov=basis.covariance(at.bread[0]),
+        rss=rss,
+        log_lik_ml=-0.5 * (problem.k * log_2pi + shared),
+        log_lik_reml=-0.5 * (problem.df * log_2pi + shared + log_det),
+    )
+
+
+def user_weighted(
+    problem: Regressions, basis: Basis, a: FloatArray, tau2: float
+) -> tuple[FloatArray, FloatArray]:
+    """Coefficients with weights A = diag(a), a (k,), and their covariance under M = V + tau²I.
+
+    Notes
+    -----
+    β = (X'AX)⁻¹X'Ay with covariance (X'AX)⁻¹X'AMAX(X'AX)⁻¹.
+    """
+    Q, y = basis.Q, problem.y[0]
+    bread = np.linalg.inv((Q.T * a) @ Q)
+    meat = (Q.T * (a**2 * (problem.v[0] + tau2))) @ Q
+    centre = y @ Q
+    gamma = centre + bread @ (Q.T @ (a * (y - Q @ centre)))
+    return basis.coefficients(gamma), basis.covariance(bread @ meat @ bread)
 
 
 def log_likelihoods(solution: WeightedFit, w: FloatArray) -> tuple[float, float]:

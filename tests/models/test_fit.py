@@ -154,9 +154,12 @@ def missing(frame: pd.DataFrame, column: str) -> pd.DataFrame:
             "'two' equals 2 × 'year'",
         ),
         (lambda f: f, {"random": "~ 1 | study", "method": "DL"}, "ML or REML"),
-        (lambda f: f, {"method": "SJ"}, "EE, DL, ML, REML, PM"),
+        (lambda f: f, {"method": "GENQ"}, "GENQ needs weights="),
         (lambda f: f, {"structure": "UN"}, "structure= is not fitted"),
-        (lambda f: f, {"weights": "ni"}, "weights= is not fitted"),
+        (lambda f: f, {"weights": "ni"}, "no column 'ni'"),
+        (lambda f: f, {"weights": np.zeros(12)}, "finite and above zero"),
+        (lambda f: f, {"weights": np.ones(3)}, r"shape \(3,\)"),
+        (lambda f: f, {"weights": np.ones(12), "random": "~ 1 | study"}, "independent effects"),
         (lambda f: f, {"scale": "~ year"}, "scale= is not fitted"),
         (lambda f: f, {"rho": 0.5}, "rho= is not fitted"),
         (lambda f: f, {"sigma2": 0.1}, "sigma2= fixes random terms"),
@@ -177,7 +180,7 @@ def test_what_is_refused(change, arguments, says: str) -> None:
 
 
 def test_unknown_method_lists_the_choices() -> None:
-    with pytest.raises(ValueError, match="choose one of EE, DL, ML, REML, PM"):
+    with pytest.raises(ValueError, match="choose one of EE, DL, HE, HS, HSk, SJ, ML, REML"):
         ma.fit(independent(), method="REM")
 
 

@@ -49,8 +49,6 @@ def test_columns() -> None:
         ["study", "sigma2"],
         ["study/effect", "sigma2"],
     ]
-    with pytest.raises(ma.SpecificationError, match="no intervals"):
-        ma.components(ma.fit(independent()), intervals="profile")
 
 
 def test_defaults() -> None:

@@ -1,0 +1,194 @@
+"""Fitting independent effects: one tau², weights on a diagonal."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from metalliance.errors import DependenceWarning, SpecificationError
+from metalliance.models.design import Design
+from metalliance.models.inputs import Inputs, is_diagonal
+from metalliance.models.result import Component, Fit
+from metalliance.models.rows import describe_rows, numeric_column
+from metalliance.numerics.blocks import BlockDiagonal, FloatArray
+from metalliance.numerics.linalg import orthonormal_basis
+from metalliance.numerics.regressions import regressions
+from metalliance.numerics.tau2 import ESTIMATORS
+from metalliance.numerics.univariate import generalised_least_squares, user_weighted
+
+__all__ = [
+    "UserWeightedFit",
+    "check_independent",
+    "fit_independent",
+    "generalised_rss",
+    "read_weights",
+    "user_weights",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UserWeightedFit(Fit):
+    """A univariate fit whose coefficients are least squares with the user's weights A.
+
+    ``vcov`` is (X'AX)⁻¹X'AMAX(X'AX)⁻¹, and the likelihoods are those at these coefficients.
+    Q and the scale of Knapp and Hartung stay what they are at the generalised least squares
+    coefficients, which have the distribution that those need.
+
+    Attributes
+    ----------
+    weights : (k,) float
+    rss : float
+        y'Py at W = M⁻¹.
+    """
+
+    weights: FloatArray = field(repr=False)
+    rss: float
+
+
+def user_weights(fit: Fit) -> FloatArray | None:
+    """(k,) the weights the user gave, or None."""
+    return fit.weights if isinstance(fit, UserWeightedFit) else None
+
+
+def generalised_rss(fit: Fit) -> float:
+    """The sum y'Py at W = M⁻¹ of a univariate fit."""
+    if isinstance(fit, UserWeightedFit):
+        return fit.rss
+    return float(np.sum(fit.residuals**2 / fit.marginal.diagonal()))
+
+
+def read_weights(weights: Any, frame: pd.DataFrame, method: str, random: Any) -> FloatArray | None:
+    """(k,) weights from a column name or an array; None where there are none.
+
+    Raises
+    ------
+    SpecificationError
+        If they are missing where the method needs them, or are no positive numbers.
+    """
+    if weights is None:
+        if method == "GENQ":
+            raise SpecificationError(
+                "method GENQ needs weights=, a column or one number per effect; without "
+                "weights choose DL or PM"
+            )
+        return None
+    if random is not None:
+        raise SpecificationError(
+            "weights= holds for independent effects; a model with random= weights effects by its "
+            "own covariance, so leave weights= out"
+        )
+    if isinstance(weights, str):
+        values, name = numeric_column(frame, weights, "weights="), weights
+    else:
+        values, name = _array(weights, len(frame)), "weights="
+    faulty = ~((values > 0) & np.isfinite(values))
+    if faulty.any():
+        raise SpecificationError(
+            f"{name} must be finite and above zero; it is not in {describe_rows(frame, faulty)}"
+        )
+    return values
+
+
+def fit_independent(
+    inputs: Inputs,
+    design: Design,
+    X: FloatArray,
+    method: str,
+    fixed: float | None,
+    call: dict[str, Any],
+    weights: FloatArray | None = None,
+) -> Fit:
+    """Estimate tau² (or take it as fixed), then the coefficients."""
+    y, v = inputs.yi, inputs.sampling.diagonal()
+    basis = orthonormal_basis(X)
+    problem = regressions(y, v, basis.Q, weights)
+    known = ESTIMATORS["EE"] if fixed is not None else ESTIMATORS[method]
+    found = known.solve(problem)
+    value = float(found.value[0]) if fixed is None else fixed
+    both = problem.sums(np.array([0.0, value]))
+    alone, at = both.only(0), both.only(1)
+    tau2 = known.described(problem, found, at)
+    solution = generalised_least_squares(problem, basis, value, at)
+    component = Component(
+        term="", name="tau2", estimate=value, fixed=fixed is not None or method == "EE"
+    )
+    fit = Fit(
+        call=call,
+        design=design,
+        random=(),
+        method=method,
+        data=inputs.frame,
+        yi=y,
+        vi=v,
+        X=X,
+        beta=solution.beta,
+        vcov=solution.vcov,
+        tau2=value,
+        se_tau2=tau2.se,
+        components=(component,),
+        sampling=BlockDiagonal.of_singles(v),
+        marginal=BlockDiagonal.of_singles(v + value),
+        clusters=inputs.clusters,
+        cluster_name=inputs.cluster_name,
+        q=float(alone.q[0]),
+        typical_v=problem.df / float(alone.trace[0]),
+        log_lik_ml=solution.log_lik_ml,
+        log_lik_reml=solution.log_lik_reml,
+        convergence=tau2.convergence,
+    )
+    if weights is None:
+        return fit
+    beta, vcov = user_weighted(problem, basis, weights, value)
+    kept = {each.name: getattr(fit, each.name) for each in fields(fit)}
+    loss = 0.5 * (float(np.sum((y - X @ beta) ** 2 / (v + value))) - solution.rss)
+    changed = {
+        "beta": beta,
+        "vcov": vcov,
+        "log_lik_ml": fit.log_lik_ml - loss,
+        "log_lik_reml": fit.log_lik_reml - loss,
+        "weights": weights,
+        "rss": solution.rss,
+    }
+    return UserWeightedFit(**kept | changed)
+
+
+def check_independent(inputs: Inputs, sigma2: Any) -> None:
+    """Refuse what a univariate model cannot use; announce studies that occur twice."""
+    if sigma2 is not None:
+        raise SpecificationError("sigma2= fixes random terms; without random= fix tau2=")
+    if not is_diagonal(inputs.sampling):
+        raise SpecificationError(
+            "V says that effects are correlated, which a univariate model cannot use; "
+            "add random='~ 1 | study/effect'"
+        )
+    if inputs.clusters is not None:
+        groups, what = inputs.clusters, "studies or samples"
+    elif "study" in inputs.frame.columns:
+        groups, what = pd.factorize(inputs.frame["study"])[0], "studies"
+    else:
+        return
+    counts = np.bincount(groups[groups >= 0])
+    if np.any(counts > 1):
+        warnings.warn(
+            f"{int(np.sum(counts > 1))} {what} contribute more than one effect, which this model "
+            "treats as independent; add random='~ 1 | study/effect' and V=, or use "
+            "infer(vcov='CR2', cluster='study')",
+            DependenceWarning,
+            stacklevel=3,
+        )
+
+
+def _array(weights: Any, k: int) -> FloatArray:
+    try:
+        values = np.array(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise SpecificationError("weights= must be a column or an array of numbers") from None
+    if values.shape != (k,):
+        raise SpecificationError(
+            f"weights= has shape {values.shape}; it needs one number for each of {k} effects"
+        )
+    return values
