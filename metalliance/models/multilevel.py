@@ -8,11 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metalliance.errors import ConvergenceError, SmallSampleWarning, SpecificationError
 from metalliance.models.design import Design
 from metalliance.models.inputs import Inputs
-from metalliance.models.random import RandomTerm, fewest_informing, unseen_correlations
+from metalliance.models.random import (
+    RandomTerm,
+    fewest_informing,
+    select_rows,
+    unseen_correlations,
+)
 from metalliance.models.result import Component, Fit
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.covariances import Natural
@@ -22,7 +28,14 @@ from metalliance.numerics.maximise import Maximum, maximise
 from metalliance.numerics.parameters import Parameters, parameters_of
 from metalliance.numerics.starts import inseparable
 
-__all__ = ["FixedValues", "RandomPart", "fit_multilevel", "near_parameters", "random_part"]
+__all__ = [
+    "FixedValues",
+    "RandomPart",
+    "fit_multilevel",
+    "near_parameters",
+    "random_part",
+    "selected_part",
+]
 
 FixedValues = float | Sequence[float | None] | None
 _LEAST_INFORMING = 10
@@ -80,6 +93,15 @@ def random_part(
     )
 
 
+def selected_part(fitted: Fit, keep: NDArray[np.bool_]) -> RandomPart:
+    """The random part of a fit for the rows where ``keep`` (k,) holds, the same things held."""
+    terms = select_rows(fitted.random, keep)
+    parameters = parameters_of([term.factor.structure for term in terms])
+    held = tuple(component.fixed for component in fitted.components)
+    pinned = np.where(fitted.pinned, fitted.theta, np.nan)
+    return RandomPart(terms=terms, parameters=parameters, pinned=pinned, held=held)
+
+
 def fit_multilevel(
     inputs: Inputs,
     design: Design,
@@ -122,6 +144,7 @@ def fit_multilevel(
         se_tau2=float("nan"),
         components=_components(part, best.theta),
         theta=best.theta,
+        pinned=~np.isnan(part.pinned),
         sampling=V,
         marginal=marginal(V, factors, psi),
         clusters=inputs.clusters,
@@ -243,7 +266,10 @@ def _checked(name: str, given: Any, terms: Sequence[str]) -> Sequence[float]:
         return [np.nan] * len(terms)
     values = [given] if np.ndim(given) == 0 else list(given)
     if not terms:
-        raise SpecificationError(f"{name}= fixes nothing here: random= has no such component")
+        raise SpecificationError(
+            f"{name}= fixes nothing here; intercepts ('~ 1 | study') have sigma2=, inner | outer "
+            "terms tau2= and rho="
+        )
     if len(values) != len(terms):
         raise SpecificationError(
             f"{name}= has {len(values)} values for {len(terms)} components ({', '.join(terms)})"

@@ -89,7 +89,7 @@ class Homogeneous:
     def pattern(self) -> IntArray:
         place = np.arange(self.q)
         distance = np.abs(place[:, None] - place)
-        return distance if self.decaying else np.minimum(distance, 1)
+        return np.asarray(distance if self.decaying else np.minimum(distance, 1), dtype=np.intp)
 
     def entries(self, theta: FloatArray) -> Entries:
         tau2, rho = theta
@@ -155,8 +155,8 @@ class Heteroscedastic:
         for one, other in ((a, b), (b, a)):
             np.add.at(jacobian, (row, one), tau[other] * R)
             np.add.at(hessian, (row, one, other), R)
-            np.add.at(hessian, (row, one, q), tau[other] * off)
-            np.add.at(hessian, (row, q, one), tau[other] * off)
+            np.add.at(hessian[:, :, q], (row, one), tau[other] * off)
+            np.add.at(hessian[:, q, :], (row, one), tau[other] * off)
         jacobian[:, q] = tau[a] * tau[b] * off
         return Entries(psi=tau[a] * tau[b] * R, jacobian=jacobian, hessian=hessian)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metalliance.numerics.blocks import BlockDiagonal, FloatArray
+from metalliance.numerics.blocks import BlockDiagonal, FloatArray, IntArray
 from metalliance.numerics.layout import Factor, Group, Layout, lay_out
 from metalliance.numerics.linalg import inverse, symmetrised, transpose
 
@@ -189,7 +189,7 @@ def _moments(layout: Layout, eps: float, powers: int) -> _Moments:
     )
 
 
-def _block_products(left: FloatArray, right: FloatArray, starts: FloatArray) -> FloatArray:
+def _block_products(left: FloatArray, right: FloatArray, starts: IntArray) -> FloatArray:
     """Left'right of every block, (B, q, m), from rows (n, q) and (n, m)."""
     if len(starts) == 1:
         return np.asarray((left.T @ right)[None])
@@ -203,7 +203,7 @@ def _block_products(left: FloatArray, right: FloatArray, starts: FloatArray) -> 
 class _Part:
     """One group at one ψ: N, T = Z'M⁻¹Z (B, q, q), H = Z'M⁻¹R (B, q, p+1)."""
 
-    pattern: np.ndarray
+    pattern: IntArray
     A: tuple[FloatArray, ...]
     b: tuple[FloatArray, ...]
     N: FloatArray
@@ -358,7 +358,9 @@ class _Derivatives:
         self.F[e] = M2[:-1, :-1]
         self.f[e] = M2[:-1] @ residual
         trace2 = moments.traces[1] - sum(part.trace(2) for part in parts)
-        self._pair(e, e, trace2, float(np.sum(bread * M3[:-1, :-1])), residual @ M3 @ residual)
+        self._pair(
+            e, e, trace2, float(np.sum(bread * M3[:-1, :-1])), float(residual @ M3 @ residual)
+        )
         for part in parts:
             if part.T.shape[1] == 0:
                 continue

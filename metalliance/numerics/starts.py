@@ -40,7 +40,7 @@ def total_variance(likelihood: Likelihood) -> float:
     alone = sampling_only(likelihood.layout)
     k, columns = likelihood.layout.R.shape
     df = k - (columns - 1)
-    return max((alone.q - df) / alone.trace_p, 0.1 * df / alone.trace_p)
+    return float(max((alone.q - df) / alone.trace_p, 0.1 * df / alone.trace_p))
 
 
 def inseparable(
