@@ -20,7 +20,9 @@ from metalliance.errors import Problem as Problem
 from metalliance.errors import SmallSampleWarning as SmallSampleWarning
 from metalliance.errors import SpecificationError as SpecificationError
 from metalliance.models.augment import augment as augment
+from metalliance.models.compare import likelihood_ratio_test as likelihood_ratio_test
 from metalliance.models.confint import confint as confint
+from metalliance.models.effects import random_effects as random_effects
 from metalliance.models.fit import fit as fit
 from metalliance.models.inference import Inference as Inference
 from metalliance.models.inference import infer as infer
@@ -28,6 +30,7 @@ from metalliance.models.missing import complete_rows as complete_rows
 from metalliance.models.missing import missing_moderators as missing_moderators
 from metalliance.models.predict import predict as predict
 from metalliance.models.result import Fit as Fit
+from metalliance.models.spread import heterogeneity as heterogeneity
 from metalliance.models.studies import study_means as study_means
 from metalliance.models.tidy import components as components
 from metalliance.models.tidy import glance as glance

@@ -12,6 +12,7 @@ from metalliance.models.fit import refit
 from metalliance.models.independent import user_weights
 from metalliance.models.inference import Inference, as_inference
 from metalliance.models.result import Fit
+from metalliance.models.spread import spread_at
 from metalliance.models.studies import contribution_weights
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.distributions import critical_value
@@ -123,7 +124,7 @@ def _deleted_residuals(model: Fit) -> FloatArray:
         except SpecificationError:
             continue
         x = model.X[i]
-        total = model.vi[i] + without.heterogeneity + x @ without.vcov @ x
+        total = model.vi[i] + spread_at(model, without, i) + x @ without.vcov @ x
         deleted[i] = (model.yi[i] - x @ without.beta) / np.sqrt(total)
     return deleted
 

@@ -11,8 +11,13 @@ import pandas as pd
 from metalliance.errors import MetallianceWarning, SpecificationError
 from metalliance.models.inference import Inference, as_model
 from metalliance.models.result import Fit
+from metalliance.numerics.covariances import Natural
+from metalliance.numerics.likelihood import likelihood_of
 from metalliance.numerics.linalg import orthonormal_basis
+from metalliance.numerics.parameters import parameters_of
+from metalliance.numerics.profile import Profiled, profile_interval
 from metalliance.numerics.regressions import regressions
+from metalliance.numerics.starts import total_variance
 from metalliance.numerics.tau2_intervals import Interval, likelihood_interval, q_profile
 
 __all__ = ["INTERVALS", "confint"]
@@ -37,7 +42,8 @@ def confint(fit: Fit | Inference, type: str | None = None, level: float = 0.95) 
     -------
     DataFrame
         term name estimate conf_low conf_high. A univariate fit has the rows tau2, i2 (in
-        percent) and h2; the limits of the latter two are those of tau2 carried over.
+        percent) and h2; the limits of the latter two are those of tau2 carried over. With
+        random terms there is one row per component; NaN where it is held.
 
     Raises
     ------
@@ -64,13 +70,52 @@ def confint(fit: Fit | Inference, type: str | None = None, level: float = 0.95) 
         raise ValueError(f"level must lie between 0 and 1, not {level}")
     model = as_model(fit)
     if not model.univariate:
-        return _multilevel_intervals(model, type, level)
+        return _multilevel_intervals(model, type or "profile", level)
     return _univariate_intervals(model, type or "qprofile", level)
 
 
-def _multilevel_intervals(fit: Fit, type: str | None, level: float) -> pd.DataFrame:
-    raise SpecificationError(
-        "this version gives no intervals for the variance components of a model with random="
+def _multilevel_intervals(fit: Fit, type: str, level: float) -> pd.DataFrame:
+    if type != "profile":
+        raise SpecificationError(
+            f"type={type!r} holds for univariate models; with random= choose type='profile'"
+        )
+    profiled = _profiled(fit)
+    rows, component = [], iter(fit.components)
+    for t, natural in enumerate(profiled.naturals):
+        for place in range(len(natural.tau2) + len(natural.rho)):
+            part = next(component)
+            limits = (np.nan, np.nan)
+            if not part.fixed:
+                try:
+                    interval = profile_interval(profiled, t, place, level)
+                except ValueError as error:
+                    raise SpecificationError(
+                        f"{part.name} of {part.term} has no profile beside what is held: {error}"
+                    ) from None
+                limits = (interval.low, interval.high)
+            rows.append((part.term, part.name, part.estimate, *limits))
+    return pd.DataFrame(rows, columns=["term", "name", "estimate", "conf_low", "conf_high"])
+
+
+def _profiled(fit: Fit) -> Profiled:
+    """The likelihood of a fit, its structures with nothing held, and what is held."""
+    factors = [term.factor for term in fit.random]
+    likelihood = likelihood_of(fit.yi, fit.X, fit.sampling, factors, fit.method == "REML")
+    naturals = parameters_of([factor.structure for factor in factors]).natural(fit.theta)
+    held, components = [], iter(fit.components)
+    for natural in naturals:
+        values = [
+            value if next(components).fixed else np.nan for value in (*natural.tau2, *natural.rho)
+        ]
+        split = len(natural.tau2)
+        held.append(Natural(tau2=np.array(values[:split]), rho=np.array(values[split:])))
+    return Profiled(
+        likelihood=likelihood,
+        parameters=parameters_of([term.free_structure for term in fit.random]),
+        naturals=naturals,
+        held=tuple(held),
+        height=fit.log_lik_reml if fit.method == "REML" else fit.log_lik_ml,
+        unit=total_variance(likelihood),
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from metalliance.errors import SpecificationError
 from metalliance.models.inference import Inference, as_inference
 from metalliance.models.result import Fit
+from metalliance.models.spread import spread_of_rows
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.distributions import critical_value
 
@@ -41,8 +42,11 @@ def predict(
         ``r``: tanh of every limit; the standard error becomes NaN. ``r_int``: the mean
         correlation E tanh(N(μ, τ²)) with its interval; no prediction interval.
     target : {'effect', 'study'}
-        Whether the prediction interval is for one new effect (all components) or for the mean
-        of a new outermost group (its component alone).
+        Whether the prediction interval is for one new effect (all random terms) or for the true
+        mean of a new outermost group (its terms alone; at its own inner level where a term has
+        inner levels). Terms with a variance for each inner level, and random slopes, take it
+        from the columns of ``newdata``; without them, and with a mean alone, such a model has
+        no prediction interval (NaN).
     pi_df : {'default', 'inf', 'inference'}
         Reference of the prediction interval. By default that of the confidence interval for
         independent effects, and t on c-1 df with random terms, c the clusters that inform the
@@ -78,7 +82,7 @@ def predict(
     se = np.sqrt(variance)
     df = inference.df_of(rows)
     half = critical_value(level, df) * se
-    spread = _target_variance(fit, target)
+    spread = spread_of_rows(fit, newdata, target)
     reach = critical_value(level, _pi_df(inference, rows, df, pi_df)) * np.sqrt(variance + spread)
     table = {
         "estimate": estimate,
@@ -91,7 +95,9 @@ def predict(
     index = fit.data.index if newdata is None and not fit.design.is_mean_only else None
     if newdata is not None:
         index = newdata.index
-    return pd.DataFrame(_transformed(table, transform, fit.heterogeneity), index=index)
+    return pd.DataFrame(
+        _transformed(table, transform, spread_of_rows(fit, newdata, "effect")), index=index
+    )
 
 
 def informing_clusters(inference: Inference, rows: FloatArray) -> FloatArray:
@@ -115,14 +121,14 @@ def informing_clusters(inference: Inference, rows: FloatArray) -> FloatArray:
     return counts
 
 
-def back_transform(mean: FloatArray, variance: float) -> FloatArray:
+def back_transform(mean: FloatArray, variance: FloatArray | float) -> FloatArray:
     """E tanh(N(mean, variance)) by Gauss-Legendre quadrature over ten standard deviations."""
-    if variance == 0:
+    if np.all(variance == 0):
         return np.tanh(mean)
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     z = nodes * _REACH
     density = weights * _REACH * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-    return np.asarray(np.tanh(mean[:, None] + np.sqrt(variance) * z) @ density)
+    return np.asarray(np.tanh(mean[:, None] + np.sqrt(np.reshape(variance, (-1, 1))) * z) @ density)
 
 
 def _design_rows(fit: Fit, newdata: pd.DataFrame | None) -> FloatArray:
@@ -135,19 +141,6 @@ def _design_rows(fit: Fit, newdata: pd.DataFrame | None) -> FloatArray:
     return fit.design.matrix(newdata)
 
 
-def _target_variance(fit: Fit, target: str) -> float:
-    if fit.method == "EE":
-        return float("nan")
-    if target == "effect" or fit.univariate:
-        return fit.heterogeneity
-    outer = [value for term, value in zip(fit.random, fit.sigma2, strict=False) if term.outermost]
-    if len(outer) != 1:
-        raise SpecificationError(
-            "target='study' needs one outermost random factor; here the factors are crossed"
-        )
-    return outer[0]
-
-
 def _pi_df(inference: Inference, rows: FloatArray, df: FloatArray, pi_df: str) -> FloatArray:
     if pi_df == "inf":
         return np.full(len(rows), np.inf)
@@ -157,7 +150,7 @@ def _pi_df(inference: Inference, rows: FloatArray, df: FloatArray, pi_df: str) -
 
 
 def _transformed(
-    table: dict[str, FloatArray], transform: str | None, variance: float
+    table: dict[str, FloatArray], transform: str | None, variance: FloatArray
 ) -> dict[str, Any]:
     if transform is None:
         return table

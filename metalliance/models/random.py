@@ -14,6 +14,7 @@ from metalliance.errors import SpecificationError
 from metalliance.models.design import Design, build_design
 from metalliance.models.rows import describe_rows, listed, require_columns
 from metalliance.numerics.blocks import FloatArray, IntArray
+from metalliance.numerics.covariances import Structure
 from metalliance.numerics.layout import Factor, relevant_entries
 from metalliance.numerics.structures import (
     STRUCTURE_NAMES,
@@ -77,6 +78,11 @@ class RandomTerm:
     def outer(self) -> str:
         """The grouping alone."""
         return self.name.rsplit(" | ", 1)[-1]
+
+    @property
+    def free_structure(self) -> Structure:
+        """The structure with nothing held."""
+        return structure_of(self.structure, self.factor)
 
     def labels(self) -> tuple[tuple[str, str], ...]:
         """(term, name) of every variance and correlation, in order."""
@@ -237,7 +243,6 @@ def _inner_term(
             )
         design, slopes = build_design(f"~ {inner}", frame)
         levels, numbers, q = design.terms, None, slopes.shape[1]
-        together = q
     else:
         require_columns(frame, [column], f"random={formula!r}")
         numbers, levels = _levels(frame, column)
@@ -246,11 +251,8 @@ def _inner_term(
             raise SpecificationError(
                 f"random={formula!r}: {column!r} has one level; write '~ 1 | {path[0]}'"
             )
-        pairs = np.unique(codes * q + numbers)
-        together = int(np.bincount(pairs // q).max())
-    factor = Factor(
-        outer=codes, inner=numbers, slopes=slopes, structure=STRUCTURES[structure](q, together)
-    )
+    factor = Factor(outer=codes, inner=numbers, slopes=slopes, structure=STRUCTURES["ID"](q, q))
+    factor = replace(factor, structure=structure_of(structure, factor))
     return RandomTerm(
         name=f"{inner} | {path[0]}",
         structure=structure,
@@ -306,6 +308,16 @@ def _check_levels(terms: Sequence[RandomTerm], k: int) -> None:
                     f"({first.levels} levels each), so their variances cannot be told apart; "
                     "leave one of them out of random="
                 )
+
+
+def structure_of(name: str, factor: Factor) -> Structure:
+    """The named structure for the levels of a factor, with nothing held."""
+    q = factor.q
+    together = q
+    if factor.inner is not None:
+        pairs = np.unique(factor.outer * q + factor.inner)
+        together = int(np.bincount(pairs // q).max())
+    return STRUCTURES["ID" if name == "1" else name](q, together)
 
 
 def same_grouping(first: IntArray, second: IntArray) -> bool:
