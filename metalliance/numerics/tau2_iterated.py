@@ -93,36 +93,29 @@ def solve_q(problems: Regressions, target: float) -> Estimates:
     1/Q is nearly linear in tau², so Newton's method is applied to 1/target - 1/Q. Q is at most
     RSS/(tau² + min v), RSS that of ordinary least squares, which closes the bracket.
     """
-
-    def excess(t: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-        at = problems.take(rows).sums(t, cubes=False)
-        q = np.maximum(at.q, np.finfo(float).tiny)
-        return 1 / target - 1 / q, -at.squared / q**2
-
     B = len(problems)
-    everyone = np.arange(B)
-    at_zero, slope = excess(np.zeros(B), everyone)
-    rows = everyone[at_zero > 0]
+    alone = problems.sums(np.zeros(B), cubes=False)
+    rows = np.flatnonzero(alone.q > target)
     value, score = np.zeros(B), np.zeros(B)
     evaluations = 1
     if rows.size:
-        lowest = problems.v.min(axis=1)
-        high = problems.ordinary_rss() / target * (1 + 1e-9) - lowest * (1 - 1e-9)
-        start = np.minimum(-at_zero / slope, 0.5 * high)
-        roots = bracketed_roots(
-            lambda t, some: excess(t, rows[some]),
-            np.zeros(len(rows)),
-            high[rows],
-            start[rows],
-            lowest[rows],
-        )
+
+        def excess(t: FloatArray, some: IntArray) -> tuple[FloatArray, FloatArray]:
+            at = problems.take(rows[some]).sums(t, cubes=False)
+            return 1 / target - 1 / at.q, -at.squared / at.q**2
+
+        lowest = problems.v.min(axis=1)[rows]
+        high = problems.ordinary_rss()[rows] / target * (1 + 1e-9) - lowest * (1 - 1e-9)
+        q, squared = alone.q[rows], alone.squared[rows]
+        start = np.minimum((q / target - 1) * q / squared, 0.5 * high)
+        roots = bracketed_roots(excess, np.zeros(len(rows)), high, start, lowest)
         value[rows], score[rows] = roots.x, np.abs(roots.value) * target
         evaluations += roots.evaluations
     return Estimates(
         value=value,
         boundary=value == 0,
         score=score,
-        starts=(at_zero > 0).astype(np.intp),
+        starts=(alone.q > target).astype(np.intp),
         evaluations=evaluations,
         method="safeguarded Newton" if rows.size else "closed form",
     )
