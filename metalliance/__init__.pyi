@@ -1,9 +1,11 @@
 from metalliance.coding.review import Review as Review
 from metalliance.coding.review import read_review as read_review
 from metalliance.coding.template import write_template as write_template
+from metalliance.effectsize.aggregate import aggregate_effects as aggregate_effects
 from metalliance.effectsize.convert import Estimate as Estimate
 from metalliance.effectsize.convert import effect_size as effect_size
-from metalliance.effectsize.dependence import SamplingCovariance as SamplingCovariance
+from metalliance.effectsize.correlated import correlation_covariance as correlation_covariance
+from metalliance.effectsize.covariance import SamplingCovariance as SamplingCovariance
 from metalliance.effectsize.dependence import sampling_covariance as sampling_covariance
 from metalliance.effectsize.table import EffectTable as EffectTable
 from metalliance.errors import CodingError as CodingError
@@ -22,6 +24,8 @@ from metalliance.models.confint import confint as confint
 from metalliance.models.fit import fit as fit
 from metalliance.models.inference import Inference as Inference
 from metalliance.models.inference import infer as infer
+from metalliance.models.missing import complete_rows as complete_rows
+from metalliance.models.missing import missing_moderators as missing_moderators
 from metalliance.models.predict import predict as predict
 from metalliance.models.result import Fit as Fit
 from metalliance.models.studies import study_means as study_means

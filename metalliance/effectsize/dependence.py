@@ -2,72 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from metalliance.effectsize.table import EffectTable, codes
+from metalliance.effectsize.assumed import RHO_BY_COMPONENT
+from metalliance.effectsize.columns import (
+    complete_codes,
+    label_at,
+    numbers,
+    row_list,
+    usable_frame,
+)
+from metalliance.effectsize.covariance import Rho, SamplingCovariance, first_indefinite
+from metalliance.effectsize.given import given_correlations
+from metalliance.effectsize.reported import ReportedPairs, reported_pairs
+from metalliance.effectsize.table import EffectTable
+from metalliance.effectsize.working import (
+    measured_effects,
+    read_assumption,
+    refuse_missing_pair,
+)
 from metalliance.errors import SpecificationError
-from metalliance.numerics.blocks import BlockDiagonal, FloatArray, Stack, stack_rows
+from metalliance.numerics.blocks import BlockDiagonal, FloatArray, IntArray, Stack, stack_rows
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-__all__ = ["RHO_BY_COMPONENT", "SamplingCovariance", "sampling_covariance"]
-
-Rho = float | Mapping[tuple[str, str], float]
-
-#: Sampling correlation of two effects of one sample by their components: within and between are
-#: independent, within and total share part of the score, equal components most of it.
-RHO_BY_COMPONENT: dict[tuple[str, str], float] = {
-    ("total", "total"): 0.6,
-    ("between_observed", "between_observed"): 0.6,
-    ("between_latent", "between_latent"): 0.6,
-    ("within", "within"): 0.6,
-    ("between_change", "between_change"): 0.6,
-    ("within", "between_observed"): 0.0,
-    ("within", "between_latent"): 0.0,
-    ("within", "total"): 0.3,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplingCovariance:
-    """The sampling covariance matrix V of k effects, block diagonal by cluster.
-
-    Attributes
-    ----------
-    blocks : BlockDiagonal
-        V itself, size k.
-    rho : float or mapping or None
-        What was assumed about correlations; None where they were given.
-    cluster : str
-        Column whose rows share patients.
-    """
-
-    blocks: BlockDiagonal
-    rho: Rho | None
-    cluster: str = ""
-
-    @property
-    def description(self) -> str:
-        """What was assumed, in words."""
-        if self.rho is None:
-            return f"given correlations within {self.cluster}"
-        if isinstance(self.rho, Mapping):
-            return f"rho by component pair within {self.cluster}"
-        return f"rho = {self.rho:g} within {self.cluster}"
-
-    def to_array(self) -> FloatArray:
-        """Dense (k, k) matrix."""
-        return self.blocks.to_array()
-
-    def to_sparse(self) -> csr_array:
-        """SciPy sparse (k, k) array."""
-        return self.blocks.to_sparse()
+__all__ = ["RHO_BY_COMPONENT", "SamplingCovariance", "default_cluster", "sampling_covariance"]
 
 
 def sampling_covariance(
@@ -78,10 +38,21 @@ def sampling_covariance(
     rvars: Sequence[str] | None = None,
     obs: str | None = None,
     vi: str | float = "vi",
+    *,
+    path: str | None = None,
+    time: str | None = None,
+    phi: float | None = None,
+    correlations: pd.DataFrame | None = None,
 ) -> SamplingCovariance:
     r"""Sampling covariance of effects of the same patients.
 
-    V_ij = ρ_ij √(v_i v_j) within a cluster and 0 between clusters.
+    V_ij = R_ij √(v_i v_j) within a cluster and 0 between clusters. R_ij is the correlation
+    reported in ``correlations`` where it names the pair, else
+
+    R_ij = ρ_ij φ^|t_i − t_j|,
+
+    where ρ_ij is 1 for the same ``obs`` at two times, else ``rho`` for the two paths where these
+    differ, else ``rho`` for the two components; without ``time`` the second factor is 1.
 
     Parameters
     ----------
@@ -90,18 +61,31 @@ def sampling_covariance(
     cluster : str, optional
         Column whose rows share patients; by default ``sample``, else ``study``.
     rho : float or {(component, component): float}
-        One correlation for all pairs, or one for each unordered pair of components.
+        One correlation for all pairs, or one for each unordered pair of components (as
+        ``RHO_BY_COMPONENT``). A pair that occurs and is not listed is refused.
     component : str, optional
         Column that names the components, ``component`` by default; used when ``rho`` is a
         mapping.
     rvars : sequence of str, optional
-        Columns that hold the correlations of the rows of a cluster: row a, column b is the
-        correlation of the a-th with the b-th row. Replaces ``rho``.
+        Columns that hold the correlations of the rows of a cluster: row a, column b ≤ a is the
+        correlation of the a-th with the b-th row. Replaces every other source of R.
     obs : str, optional
-        Column that tells the effects of a cluster apart; two rows with the same value would
-        make V singular and are refused.
+        Column that tells the effects of a cluster apart (of one component, where ``rho`` is a
+        mapping; at one time, where ``time`` is given); two rows with the same value would make
+        V singular and are refused.
     vi : str or float
         Column of sampling variances, or one value; 1 makes ``rvars`` covariances.
+    path : str, optional
+        Column that names the direction of each effect. Two effects of different direction take
+        ``rho`` of the two directions, such as ``("forward", "reverse")``.
+    time : str, optional
+        Column of numbers: when each effect was measured. Needs ``phi``.
+    phi : float, optional
+        Autocorrelation of effects one unit of time apart.
+    correlations : DataFrame, optional
+        Reported correlations between effects: ``cluster`` or ``study``, ``id1``, ``id2``, ``r``
+        (other columns are not used). Ids refer to ``obs`` where given, else to the column
+        ``effect``.
 
     Returns
     -------
@@ -110,8 +94,8 @@ def sampling_covariance(
     Raises
     ------
     SpecificationError
-        Where a column or a pair is missing, or a block is not positive definite (the message
-        names the cluster).
+        Where a column, a value or a pair is missing or contradictory, or a block is not
+        positive definite (the message names the cluster). No matrix is ever bent.
 
     References
     ----------
@@ -124,114 +108,91 @@ def sampling_covariance(
     >>> frame = pd.DataFrame({"study": ["a", "a", "b"], "vi": [.04, .01, .02]})
     >>> sampling_covariance(frame, rho=.5).to_array().round(3).tolist()
     [[0.04, 0.01, 0.0], [0.01, 0.01, 0.0], [0.0, 0.0, 0.02]]
+    >>> later = frame.assign(week=[2, 5, 2])
+    >>> float(sampling_covariance(later, rho=.5, time="week", phi=.8).to_array()[0, 1].round(6))
+    0.00512
     """
-    frame = effects.usable if isinstance(effects, EffectTable) else effects
-    name = cluster or ("sample" if "sample" in frame.columns else "study")
-    labels = codes(_column(frame, name, "cluster"))
-    if np.any(labels < 0):
-        where = ", ".join(str(i) for i in frame.index[labels < 0][:5])
-        raise SpecificationError(f"column {name!r} is missing in row(s) {where}; name the cluster")
-    variance = np.full(len(frame), float(vi)) if not isinstance(vi, str) else _numbers(frame, vi)
-    if obs is not None:
-        _refuse_repeated(frame, name, obs)
-    groups = stack_rows(labels)
+    frame = usable_frame(effects)
+    name = cluster or default_cluster(frame)
+    groups = stack_rows(complete_codes(frame, name, "cluster"))
+    scale = np.sqrt(_variances(frame, vi))
     if rvars is not None:
-        correlations = [_given_correlations(frame, rows, rvars, name) for rows in groups]
-    elif isinstance(rho, Mapping):
-        kinds = _column(frame, component or "component", "component").astype(str).to_numpy()
-        correlations = [_paired_correlations(kinds[rows], rho) for rows in groups]
-    else:
-        correlations = [_constant_correlations(rows.shape, float(rho)) for rows in groups]
+        _refuse_beside_rvars(path=path, time=time, phi=phi, correlations=correlations)
+        if obs is not None:
+            measured_effects(frame, name, obs)
+        blocks = [given_correlations(frame, rows, rvars, name, vi) for rows in groups]
+        return SamplingCovariance(
+            blocks=_scaled(frame, groups, blocks, scale, name, None), rho=None, cluster=name
+        )
+    assumption = read_assumption(
+        frame,
+        name,
+        rho,
+        component=component or "component",
+        path=path,
+        obs=obs,
+        time=time,
+        phi=phi,
+    )
+    reported = None
+    if correlations is not None:
+        reported = reported_pairs(correlations, frame, name, obs or "effect")
+    blocks = [assumption.correlations(rows, reported) for rows in groups]
+    for rows, R in zip(groups, blocks, strict=True):
+        refuse_missing_pair(frame, name, assumption, rows, R)
+    pairs = sum(rows.size * (rows.shape[1] - 1) // 2 for rows in groups)
+    known = 0 if reported is None else len(reported.r)
+    return SamplingCovariance(
+        blocks=_scaled(frame, groups, blocks, scale, name, reported),
+        rho=rho,
+        cluster=name,
+        phi=phi,
+        reported=known,
+        assumed=pairs - known,
+        unmatched=0 if reported is None else reported.unmatched,
+    )
+
+
+def default_cluster(frame: pd.DataFrame) -> str:
+    """The column whose rows share patients where none is named."""
+    return "sample" if "sample" in frame.columns else "study"
+
+
+def _refuse_beside_rvars(**others: object) -> None:
+    beside = [f"{name}=" for name, value in others.items() if value is not None]
+    if beside:
+        raise SpecificationError(f"rvars= gives every correlation; leave out {', '.join(beside)}")
+
+
+def _variances(frame: pd.DataFrame, vi: str | float) -> FloatArray:
+    variance = numbers(frame, vi, "vi") if isinstance(vi, str) else np.full(len(frame), float(vi))
+    if not np.all(variance > 0):
+        raise SpecificationError(
+            f"sampling variances {vi!r} are not positive in {row_list(frame, ~(variance > 0))}"
+        )
+    return variance
+
+
+def _scaled(
+    frame: pd.DataFrame,
+    groups: Sequence[IntArray],
+    blocks: Sequence[FloatArray],
+    scale: FloatArray,
+    cluster: str,
+    reported: ReportedPairs | None,
+) -> BlockDiagonal:
+    """V of the correlations ``blocks``, refused where one is not positive definite."""
     stacks = []
-    for rows, correlation in zip(groups, correlations, strict=True):
-        scale = np.sqrt(variance[rows])
-        values = correlation * scale[:, :, None] * scale[:, None, :]
-        _check_definite(values, frame, rows, name)
+    for rows, correlation in zip(groups, blocks, strict=True):
+        bad = first_indefinite(correlation)
+        if bad is not None:
+            said = reported.said_of(frame, rows[bad]) if reported is not None else ""
+            raise SpecificationError(
+                f"the sampling covariance of {cluster} "
+                f"{label_at(frame, cluster, int(rows[bad, 0]))} ({rows.shape[1]} effects) is not "
+                "positive definite; lower rho, or correct its correlations"
+                + (f" (reported: {said})" if said else "")
+            )
+        values = correlation * (scale[rows][:, :, None] * scale[rows][:, None, :])
         stacks.append(Stack(rows=rows, values=values))
-    blocks = BlockDiagonal(size=len(frame), stacks=tuple(stacks))
-    assumed = None if rvars is not None else rho
-    return SamplingCovariance(blocks=blocks, rho=assumed, cluster=name)
-
-
-def _constant_correlations(shape: tuple[int, ...], rho: float) -> FloatArray:
-    if not -1.0 <= rho <= 1.0:
-        raise SpecificationError(f"rho = {rho:g} is no correlation; give a value from -1 to 1")
-    b, n = shape
-    correlation = np.full((b, n, n), rho)
-    correlation[:, np.arange(n), np.arange(n)] = 1.0
-    return correlation
-
-
-def _paired_correlations(kinds: np.ndarray, rho: Mapping[tuple[str, str], float]) -> FloatArray:
-    both_ways = {**{(b, a): value for (a, b), value in rho.items()}, **rho}
-    b, n = kinds.shape
-    correlation = np.ones((b, n, n))
-    for i in range(n):
-        for j in range(i):
-            for block in range(b):
-                pair = (str(kinds[block, i]), str(kinds[block, j]))
-                if pair not in both_ways:
-                    raise SpecificationError(
-                        f"rho has no value for the pair {pair[0]!r} and {pair[1]!r}; add it"
-                    )
-                value = both_ways[pair]
-                correlation[block, i, j] = correlation[block, j, i] = value
-    return correlation
-
-
-def _given_correlations(
-    frame: pd.DataFrame, rows: np.ndarray, rvars: Sequence[str], cluster: str
-) -> FloatArray:
-    n = rows.shape[1]
-    if n > len(rvars):
-        label = frame[cluster].iloc[rows[0, 0]]
-        raise SpecificationError(
-            f"{cluster} {label} has {n} rows but rvars names {len(rvars)} columns"
-        )
-    table = np.column_stack([_numbers(frame, name) for name in rvars])
-    given = table[rows][:, :, :n]
-    lower = np.tril(given)
-    symmetric: FloatArray = lower + np.swapaxes(np.tril(given, -1), 1, 2)
-    return symmetric
-
-
-def _check_definite(
-    values: FloatArray, frame: pd.DataFrame, rows: np.ndarray, cluster: str
-) -> None:
-    smallest = np.linalg.eigvalsh(values)[:, 0]
-    largest = np.diagonal(values, axis1=1, axis2=2).max(axis=1)
-    bad = np.flatnonzero(~(smallest > 1e-12 * largest))
-    if bad.size:
-        label = frame[cluster].iloc[rows[bad[0], 0]]
-        raise SpecificationError(
-            f"the sampling covariance of {cluster} {label} ({rows.shape[1]} effects) is not "
-            "positive definite; lower rho, or correct its correlations"
-        )
-
-
-def _refuse_repeated(frame: pd.DataFrame, cluster: str, obs: str) -> None:
-    _column(frame, obs, "obs")
-    repeated = frame.duplicated([cluster, obs])
-    if repeated.any():
-        row = frame[repeated].iloc[0]
-        raise SpecificationError(
-            f"{cluster} {row[cluster]} has {obs} {row[obs]} more than once, which would make "
-            "its sampling covariance singular; give each effect its own value"
-        )
-
-
-def _column(frame: pd.DataFrame, name: str, role: str) -> pd.Series:
-    if name not in frame.columns:
-        raise SpecificationError(
-            f"{role} column {name!r} is not in the data; it has: "
-            + ", ".join(map(str, frame.columns))
-        )
-    return frame[name]
-
-
-def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
-    values = _column(frame, name, "value").to_numpy(dtype=float, na_value=np.nan)
-    if not np.all(np.isfinite(values)):
-        rows = ", ".join(str(i) for i in frame.index[~np.isfinite(values)][:5])
-        raise SpecificationError(f"column {name!r} is missing in row(s) {rows}")
-    return np.asarray(values, dtype=np.float64)
+    return BlockDiagonal(size=len(frame), stacks=tuple(stacks))

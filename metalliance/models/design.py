@@ -1,4 +1,4 @@
-"""Formula and table to design matrix; the only place where formulaic is imported."""
+"""Formula and table to design matrix."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api import types
 
 from metalliance.errors import SpecificationError
+from metalliance.models.columns import Factor, read_variable
 from metalliance.models.formula import ParsedFormula, parse_formula
+from metalliance.models.materialise import materialise, rematerialise
+from metalliance.models.missing import refuse_missing
+from metalliance.models.rank import check_rank
 from metalliance.models.rows import describe_rows, require_columns
 from metalliance.numerics.blocks import FloatArray
-from metalliance.numerics.linalg import dependent_columns
 
 __all__ = ["Design", "build_design", "check_rank"]
 
@@ -31,13 +33,15 @@ class Design:
     slices : mapping of str to tuple of int
         Columns of each term of the formula; the intercept is ``Intercept``.
     levels : mapping of str to tuple
-        Levels of every categorical column, in order; the first is the reference.
+        Levels of every factor, under its name in the formula (``x``, ``C(x)``); the first is
+        the reference.
     """
 
     parsed: ParsedFormula
     terms: tuple[str, ...]
     slices: Mapping[str, tuple[int, ...]]
     levels: Mapping[str, tuple[Any, ...]]
+    _known: tuple[tuple[Any, ...] | None, ...] = field(default=(), repr=False)
     _spec: Any = field(default=None, repr=False)
 
     @property
@@ -56,20 +60,27 @@ class Design:
         return self.terms == ("Intercept",)
 
     def matrix(self, frame: pd.DataFrame) -> FloatArray:
-        """(m, p) design of new rows, with the levels and transforms of the fitted ones."""
-        if not self.parsed.columns:
-            return np.ones((len(frame), 1))
-        prepared = _prepare(frame, self.parsed, self.levels, "newdata")
+        """(m, p) design of new rows, with the levels and transforms of the fitted ones.
+
+        Raises
+        ------
+        SpecificationError
+            Missing columns or values, levels that the fitted rows do not have, text for a
+            number, values outside the range of a ``bs()``.
+        """
+        require_columns(frame, self.parsed.columns, "newdata")
+        if not len(frame):
+            return np.empty((0, len(self.terms)))
+        refuse_missing(frame, self.parsed.columns, "newdata", fitted=True)
+        columns = [
+            read_variable(frame, variable, known, fitted=True)
+            for variable, known in zip(self.parsed.variables, self._known, strict=True)
+        ]
         if self._spec is None:
-            return _plain_matrix(prepared, self.parsed)
-        with np.errstate(all="ignore"):
-            built = self._spec.get_model_matrix(prepared, context=_CONTEXT)
-        X = np.asarray(built, dtype=np.float64)
+            return _plain_matrix(self.parsed, columns, len(frame))
+        X = rematerialise(self.parsed, columns, len(frame), self._spec)
         _check_finite(X, self.terms, frame)
         return X
-
-
-_CONTEXT: dict[str, Any] = {"log": np.log, "sqrt": np.sqrt}
 
 
 def build_design(mods: str, frame: pd.DataFrame) -> tuple[Design, FloatArray]:
@@ -90,136 +101,72 @@ def build_design(mods: str, frame: pd.DataFrame) -> tuple[Design, FloatArray]:
     """
     parsed = parse_formula(mods)
     require_columns(frame, parsed.columns, f"mods={parsed.text!r}")
-    prepared = _prepare(frame, parsed, None, "the moderators")
-    levels = {
-        name: tuple(prepared[name].cat.categories)
-        for name in prepared.columns
-        if isinstance(prepared[name].dtype, pd.CategoricalDtype)
-    }
-    for name in parsed.factors:
-        levels.setdefault(name, tuple(np.unique(prepared[name])))
-    if _is_plain(parsed, prepared):
-        X = _plain_matrix(prepared, parsed)
-        terms, spec = _plain_terms(parsed), None
-        slices: dict[str, tuple[int, ...]] = {term: (j,) for j, term in enumerate(terms)}
-    else:
-        X, terms, slices, spec = _formulaic_matrix(parsed, prepared)
-    _check_finite(X, terms, frame)
-    check_rank(X, terms)
-    return Design(parsed=parsed, terms=terms, slices=slices, levels=levels, _spec=spec), X
-
-
-def _prepare(
-    frame: pd.DataFrame,
-    parsed: ParsedFormula,
-    levels: Mapping[str, tuple[Any, ...]] | None,
-    what: str,
-) -> pd.DataFrame:
-    """The columns a formula reads, complete, text as categories, references in front."""
-    require_columns(frame, parsed.columns, what)
-    prepared: dict[str, Any] = {}
-    for name in parsed.columns:
-        column = frame[name]
-        missing = column.isna().to_numpy()
-        if missing.any():
-            raise SpecificationError(
-                f"moderator {name!r} is missing in {describe_rows(frame, missing)}; "
-                "supply it, leave these rows out, or leave the moderator out"
-            )
-        known = None if levels is None else levels.get(name)
-        if known is not None:
-            _check_levels(frame, name, known)
-        if types.is_numeric_dtype(column):
-            prepared[name] = _numbers(column)
-        else:
-            prepared[name] = _categorical(column, known)
-    for reference in parsed.references:
-        known = None if levels is None else levels.get(reference.name)
-        prepared[reference.name] = _categorical(frame[reference.column], known, reference.level)
-    return pd.DataFrame(prepared, index=range(len(frame)))
-
-
-def _numbers(column: pd.Series) -> FloatArray:
-    """Values as NumPy knows them; whole numbers stay whole, so that C(year) names its levels."""
-    if not types.is_extension_array_dtype(column):
-        return np.asarray(column)
-    whole = types.is_integer_dtype(column)
-    return np.asarray(column.to_numpy(dtype=np.int64 if whole else np.float64))
-
-
-def _categorical(column: pd.Series, known: Any, reference: str | None = None) -> pd.Categorical:
-    """Categories that occur: in their declared order, else sorted; the reference first."""
-    if known is not None:
-        return pd.Categorical(column, categories=list(known))
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        occurring = set(column.unique())
-        categories = [level for level in column.cat.categories if level in occurring]
-    else:
-        try:
-            categories = sorted(column.unique().tolist())
-        except TypeError:
-            column = column.astype(str)
-            categories = sorted(column.unique().tolist())
-    if reference is not None:
-        first = [level for level in categories if str(level) == reference]
-        if not first:
-            shown = ", ".join(repr(level) for level in categories)
-            raise SpecificationError(
-                f"C({column.name}, ref={reference!r}): there is no such level; levels: {shown}"
-            )
-        categories = first + [level for level in categories if level != first[0]]
-    return pd.Categorical(column.tolist(), categories=categories)
-
-
-def _check_levels(frame: pd.DataFrame, name: str, known: tuple[Any, ...]) -> None:
-    unseen = ~frame[name].isin(list(known)).to_numpy()
-    if unseen.any():
-        value = frame[name].iloc[int(np.flatnonzero(unseen)[0])]
-        shown = ", ".join(repr(level) for level in known)
+    if "Intercept" in parsed.columns:
         raise SpecificationError(
-            f"{name!r} has the level {value!r} in {describe_rows(frame, unseen)}, "
-            f"which the fitted rows do not have; levels: {shown}"
+            "a column called 'Intercept' would be mistaken for the intercept; rename it"
         )
+    X = _quick_matrix(parsed, frame)
+    if X is not None:
+        design = _plain_design(parsed)
+    else:
+        design, X = _general_design(parsed, frame)
+    check_rank(X, design.terms)
+    return design, X
 
 
-def _is_plain(parsed: ParsedFormula, prepared: pd.DataFrame) -> bool:
-    return parsed.plain is not None and all(
-        types.is_numeric_dtype(prepared[name]) for name in parsed.plain
+def _quick_matrix(parsed: ParsedFormula, frame: pd.DataFrame) -> FloatArray | None:
+    """X of a sum of complete numeric columns, or None: a mean alone takes microseconds."""
+    if parsed.plain is None:
+        return None
+    offset = int(parsed.intercept)
+    X = np.ones((len(frame), offset + len(parsed.plain)))
+    for j, name in enumerate(parsed.plain, start=offset):
+        column = frame[name]
+        if not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "biuf":
+            return None
+        X[:, j] = column.to_numpy()
+    return X if np.isfinite(X).all() else None
+
+
+def _plain_design(parsed: ParsedFormula) -> Design:
+    names = parsed.plain or ()
+    terms = ("Intercept", *names) if parsed.intercept else names
+    return Design(
+        parsed=parsed,
+        terms=terms,
+        slices={term: (j,) for j, term in enumerate(terms)},
+        levels={},
+        _known=(None,) * len(parsed.variables),
     )
 
 
-def _plain_terms(parsed: ParsedFormula) -> tuple[str, ...]:
-    names = parsed.plain or ()
-    return ("Intercept", *names) if parsed.intercept else names
+def _general_design(parsed: ParsedFormula, frame: pd.DataFrame) -> tuple[Design, FloatArray]:
+    refuse_missing(frame, parsed.columns, f"mods={parsed.text!r}", fitted=False)
+    columns = [read_variable(frame, v, None, fitted=False) for v in parsed.variables]
+    known = tuple(column.levels if isinstance(column, Factor) else None for column in columns)
+    if parsed.plain is not None and known == (None,) * len(known):
+        return _plain_design(parsed), _plain_matrix(parsed, columns, len(frame))
+    built = materialise(parsed, columns, len(frame))
+    _check_finite(built.X, built.terms, frame)
+    design = Design(
+        parsed=parsed,
+        terms=built.terms,
+        slices=built.slices,
+        levels={
+            variable.name: levels
+            for variable, levels in zip(parsed.variables, known, strict=True)
+            if levels is not None
+        },
+        _known=known,
+        _spec=built.spec,
+    )
+    return design, built.X
 
 
-def _plain_matrix(prepared: pd.DataFrame, parsed: ParsedFormula) -> FloatArray:
-    columns = [prepared[name].to_numpy(dtype=np.float64) for name in parsed.plain or ()]
-    if parsed.intercept:
-        columns.insert(0, np.ones(len(prepared)))
-    return np.column_stack(columns) if columns else np.empty((len(prepared), 0))
-
-
-def _formulaic_matrix(
-    parsed: ParsedFormula, prepared: pd.DataFrame
-) -> tuple[FloatArray, tuple[str, ...], dict[str, tuple[int, ...]], Any]:
-    from formulaic import Formula
-    from formulaic.errors import FormulaicError
-
-    try:
-        with np.errstate(all="ignore"):
-            built = Formula(parsed.rewritten).get_model_matrix(
-                prepared, na_action="raise", context=_CONTEXT
-            )
-    except (FormulaicError, ValueError, TypeError, KeyError, NameError) as error:
-        raise SpecificationError(f"the formula {parsed.text!r} cannot be used: {error}") from error
-    spec = built.model_spec
-    terms = tuple(str(name) for name in built.columns)
-    slices = {
-        "Intercept" if str(term) == "1" else str(term): tuple(range(part.start, part.stop))
-        for term, part in spec.term_slices.items()
-    }
-    return np.asarray(built, dtype=np.float64), terms, slices, spec
+def _plain_matrix(parsed: ParsedFormula, columns: list[FloatArray | Factor], m: int) -> FloatArray:
+    intercept = [np.ones(m)] if parsed.intercept else []
+    numbers = [column for column in columns if not isinstance(column, Factor)]
+    return np.column_stack([*intercept, *numbers])
 
 
 def _check_finite(X: FloatArray, terms: tuple[str, ...], frame: pd.DataFrame) -> None:
@@ -227,23 +174,7 @@ def _check_finite(X: FloatArray, terms: tuple[str, ...], frame: pd.DataFrame) ->
     if faulty.any():
         j = int(np.flatnonzero(faulty.any(axis=0))[0])
         raise SpecificationError(
-            f"{terms[j]!r} is not a finite number in {describe_rows(frame, faulty[:, j])}"
-        )
-
-
-def check_rank(X: FloatArray, terms: tuple[str, ...]) -> None:
-    """Refuse a design that cannot be estimated, naming the columns to blame."""
-    if not terms:
-        raise SpecificationError("the formula leaves no coefficient; write '~ 1' for a mean alone")
-    if len(X) <= len(terms):
-        raise SpecificationError(
-            f"{len(X)} effects cannot carry {len(terms)} coefficients ({', '.join(terms)}); "
-            "there must be more effects than coefficients"
-        )
-    dependent = dependent_columns(X)
-    if dependent:
-        named = ", ".join(repr(terms[j]) for j in dependent)
-        raise SpecificationError(
-            f"{named} follows exactly from the columns before it, so its coefficient cannot be "
-            "estimated; leave it out of the formula"
+            f"{terms[j]!r} is not a finite number in {describe_rows(frame, faulty[:, j])}; "
+            "a logarithm needs values above 0, a root values from 0, a ratio a divisor that is "
+            "not 0"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metalliance.effectsize.table import EffectTable
-from metalliance.errors import SpecificationError
-from metalliance.models.design import Design, build_design, check_rank
+from metalliance.models.design import build_design, check_rank
 from metalliance.models.independent import (
     check_independent,
     fit_independent,
@@ -20,26 +18,21 @@ from metalliance.models.independent import (
     user_weights,
 )
 from metalliance.models.inputs import Inputs, read_inputs
-from metalliance.models.random import RandomTerm, parse_random, select_rows
-from metalliance.models.result import Component, Fit
+from metalliance.models.multilevel import (
+    FixedValues,
+    fit_multilevel,
+    near_parameters,
+    random_part,
+    selected_part,
+)
+from metalliance.models.random import parse_random
+from metalliance.models.result import Fit
 from metalliance.models.specification import (
     check_method,
     describe_call,
-    fixed_sigma2,
     fixed_tau2,
     refuse_later_scope,
 )
-from metalliance.numerics.blocks import FloatArray
-from metalliance.numerics.likelihood import (
-    BlockProblem,
-    block_problem,
-    evaluate,
-    grouping_kernel,
-    inseparable,
-    marginal,
-    model_blocks,
-)
-from metalliance.numerics.maximise import maximise, starting_values
 
 __all__ = ["Fit", "fit", "refit"]
 
@@ -55,9 +48,9 @@ def fit(
     vi: str = "vi",
     weights: Any = None,
     scale: Any = None,
-    tau2: float | None = None,
-    sigma2: float | Sequence[float | None] | None = None,
-    rho: Any = None,
+    tau2: FixedValues = None,
+    sigma2: FixedValues = None,
+    rho: FixedValues = None,
 ) -> Fit:
     """Fit a random-effects, meta-regression or multilevel model.
 
@@ -68,7 +61,15 @@ def fit(
     mods : str
         Moderators, e.g. ``~ 1``, ``~ rater``, ``~ 0 + component``.
     random : str or list of str, optional
-        Random intercepts, e.g. ``~ 1 | study/effect``. Without it effects are independent.
+        Random effects; without them effects are independent. ``~ 1 | study/sample/effect``: an
+        intercept at every level. ``~ component | study``: one random effect per component and
+        study, together as ``structure`` says. ``~ 1 + week | study`` with GEN: random slopes.
+        A list has several such terms, which may be crossed.
+    structure : {'ID', 'DIAG', 'CS', 'HCS', 'UN', 'AR', 'GEN'} or list, optional
+        Covariance of the inner levels of a group: equal variances without correlation, own
+        variances, one variance and correlation (the default), own variances and one
+        correlation, anything, correlation to the power of the distance in the order of the
+        levels, and anything for slopes.
     V : SamplingCovariance or (k, k) array, optional
         Sampling covariance; the diagonal ``vi`` by default.
     method : {'EE', 'DL', 'HE', 'HS', 'HSk', 'SJ', 'ML', 'REML', 'EB', 'PM', 'PMM', 'GENQ'}
@@ -77,11 +78,11 @@ def fit(
         Columns of effects and sampling variances.
     weights : str or (k,) array, optional
         Weights of the mean of a univariate model, instead of 1/(vi + tau²).
-    tau2 : float, optional
-        Fixes tau² of a univariate model.
-    sigma2 : float or sequence, optional
-        Fixes the variances of the random terms in their order; None leaves one free.
-    structure, scale, rho
+    tau2, sigma2, rho : float or sequence, optional
+        Values at which components are held, in the order of ``components``: tau² of a univariate
+        model or of inner | outer terms, variances of intercepts, correlations. None leaves one
+        free.
+    scale
         Not fitted by this version; anything but None is refused.
 
     Returns
@@ -98,7 +99,9 @@ def fit(
 
     Notes
     -----
-    y ~ N(Xβ, V + τ²I), or N(Xβ, V + Σ σ²_t Z_t Z_t').
+    y ~ N(Xβ, V + τ²I), or N(Xβ, V + Σ Z_t G_t Z_t'). The likelihood is maximised by projected
+    Newton steps from several places until a step can gain no more; ``convergence`` says where
+    it ended. Variances of zero and correlations of one are found exactly.
 
     References
     ----------
@@ -111,23 +114,20 @@ def fit(
     >>> round(fit(frame).tau2, 6)
     0.143333
     """
-    refuse_later_scope(structure=structure, scale=scale, rho=rho)
+    refuse_later_scope(scale=scale)
     check_method(method, random)
     inputs = read_inputs(effects, V, yi, vi)
     given = read_weights(weights, inputs.frame, method, random)
     design, X = build_design(mods, inputs.frame)
-    call = describe_call(mods, random, V, method, yi, vi, tau2, sigma2)
     if random is None:
-        check_independent(inputs, sigma2)
-        fixed = fixed_tau2(tau2, method)
-        if given is not None:
-            call["weights"] = weights if isinstance(weights, str) else "given"
-        return fit_independent(inputs, design, X, method, fixed, call, given)
-    if tau2 is not None:
-        raise SpecificationError("tau2= fixes a univariate model; with random= fix sigma2=")
-    terms = parse_random(random, inputs.frame)
-    inputs = _with_clusters(inputs, terms)
-    return _fit_multilevel(inputs, design, X, method, terms, fixed_sigma2(sigma2, terms), call)
+        call = describe_call(mods, None, None, V, method, yi, vi, tau2, None, None, weights)
+        check_independent(inputs, structure, sigma2, rho)
+        return fit_independent(inputs, design, X, method, fixed_tau2(tau2, method), call, given)
+    terms = parse_random(random, inputs.frame, structure)
+    used = [term.structure for term in terms if term.structure != "1"]
+    call = describe_call(mods, random, used, V, method, yi, vi, tau2, sigma2, rho)
+    part = random_part(terms, sigma2, tau2, rho)
+    return fit_multilevel(inputs, design, X, method, part, call)
 
 
 def refit(fitted: Fit, keep: NDArray[np.bool_]) -> Fit:
@@ -157,77 +157,6 @@ def refit(fitted: Fit, keep: NDArray[np.bool_]) -> Fit:
         given = user_weights(fitted)
         weights = None if given is None else given[keep]
         return fit_independent(inputs, fitted.design, X, fitted.method, known, call, weights)
-    terms = select_rows(fitted.random, keep)
-    near = np.maximum(fitted.sigma2, 0.01 * fitted.typical_v)
-    return _fit_multilevel(
-        inputs, fitted.design, X, fitted.method, terms, np.array(fixed), call, near
-    )
-
-
-def _fit_multilevel(
-    inputs: Inputs,
-    design: Design,
-    X: FloatArray,
-    method: str,
-    terms: tuple[RandomTerm, ...],
-    fixed: FloatArray,
-    call: dict[str, Any],
-    near: FloatArray | None = None,
-) -> Fit:
-    restricted = method == "REML"
-    groupings = [term.codes for term in terms]
-    V = inputs.sampling.regroup(model_blocks(inputs.sampling, groupings))
-    problem = block_problem(inputs.yi, X, V, [grouping_kernel(V, codes) for codes in groupings])
-    _check_separable(problem, terms, fixed, restricted)
-    starts = None if near is None else (near, starting_values(problem)[0])
-    best = maximise(problem, restricted, fixed, starts)
-    alone = evaluate(problem, np.zeros(len(terms)), restricted)
-    return Fit(
-        call=call,
-        design=design,
-        random=terms,
-        method=method,
-        data=inputs.frame,
-        yi=inputs.yi,
-        vi=V.diagonal(),
-        X=X,
-        beta=best.at.beta,
-        vcov=best.at.bread,
-        tau2=float("nan"),
-        se_tau2=float("nan"),
-        components=tuple(
-            Component(term=term.name, name="sigma2", estimate=float(value), fixed=not np.isnan(was))
-            for term, value, was in zip(terms, best.theta, fixed, strict=True)
-        ),
-        sampling=V,
-        marginal=marginal(problem, best.theta),
-        clusters=inputs.clusters,
-        cluster_name=inputs.cluster_name,
-        q=alone.rss,
-        typical_v=(len(X) - X.shape[1]) / alone.trace_p,
-        log_lik_ml=best.at.ml,
-        log_lik_reml=best.at.reml,
-        convergence=best.convergence,
-    )
-
-
-def _with_clusters(inputs: Inputs, terms: tuple[RandomTerm, ...]) -> Inputs:
-    """Clusters of a DataFrame: its outermost factor, unless there are several."""
-    outer = [term for term in terms if term.outermost]
-    if inputs.clusters is not None or len(outer) != 1:
-        return inputs
-    return replace(inputs, clusters=outer[0].codes, cluster_name=outer[0].name)
-
-
-def _check_separable(
-    problem: BlockProblem, terms: tuple[RandomTerm, ...], fixed: FloatArray, restricted: bool
-) -> None:
-    if not np.isnan(fixed).all():
-        return
-    named = inseparable(problem, starting_values(problem)[0], restricted)
-    if named:
-        shown = ", ".join(terms[t].name for t in named)
-        raise SpecificationError(
-            f"the variance of {shown} cannot be told apart from the other random terms or from "
-            "the moderators; leave a term out of random= or a moderator out of mods="
-        )
+    part = selected_part(fitted, keep)
+    near = near_parameters(part, fitted.theta, 0.01 * fitted.typical_v)
+    return fit_multilevel(inputs, fitted.design, X, fitted.method, part, call, (near,))

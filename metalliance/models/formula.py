@@ -1,286 +1,340 @@
 """Reading a moderator formula under a whitelist, before anything evaluates it.
 
 A formula may come from a plan or a sheet that someone else wrote. Only names of columns, a few
-operators and a few transforms pass; what passes is bounded in size.
+operators and a few transforms pass, and what passes is bounded in size. Every name and number is
+replaced by an alias such as ``_0_``, so no text of the user reaches an evaluator.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from metalliance.errors import SpecificationError
+from metalliance.models.tokens import Cursor, Token, quoted, read_tokens
+from metalliance.models.variables import ParsedFormula, Variable
 
-__all__ = ["TRANSFORMS", "ParsedFormula", "Reference", "parse_formula"]
+__all__ = ["BASES", "TRANSFORMS", "ParsedFormula", "Variable", "parse_formula"]
 
 TRANSFORMS: tuple[str, ...] = ("C", "I", "center", "scale", "poly", "cr", "bs", "log", "sqrt")
-_KEYWORDS = {"C": {"ref"}, "poly": {"degree", "raw"}, "cr": {"df"}, "bs": {"df", "degree"}}
+BASES: dict[str, tuple[str, ...]] = {
+    "poly": ("degree", "raw"),
+    "cr": ("df",),
+    "bs": ("df", "degree"),
+}
+_CONSTANTS = ("True", "False", "None")
 _MAX_LENGTH = 500
-_MAX_POWER = 3
 _MAX_TERMS = 200
 _MAX_BASIS = 20
-_TOKEN = re.compile(
-    r"\s*(?:(?P<name>[^\W\d]\w*)|(?P<quoted>`[^`]+`)|(?P<number>\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
-    r"|(?P<string>\"[^\"\\]*\"|'[^'\\]*')|(?P<operator>\*\*|[-+*/:^(),=]))"
-)
-_CONSTANTS = ("True", "False", "None")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """``C(column, ref="level")``: a factor with a chosen reference level.
-
-    ``name`` is how the factor is called in the names of terms.
-    """
-
-    name: str
-    column: str
-    level: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParsedFormula:
-    """What a formula uses.
-
-    Attributes
-    ----------
-    text : str
-        As given, stripped.
-    rewritten : str
-        The same with every ``C(x, ref=...)`` as a quoted column name.
-    columns : tuple of str
-        Columns that are read, in order of appearance.
-    factors : tuple of str
-        Columns that stand inside ``C()``.
-    references : tuple of Reference
-    plain : tuple of str or None
-        For an intercept and a sum of bare names: the names; otherwise None.
-    intercept : bool
-        Meaningful where ``plain`` is not None.
-    """
-
-    text: str
-    rewritten: str
-    columns: tuple[str, ...]
-    factors: tuple[str, ...]
-    references: tuple[Reference, ...]
-    plain: tuple[str, ...] | None
-    intercept: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-    end: int
+_MAX_DIGITS = 15
 
 
 def parse_formula(text: str) -> ParsedFormula:
-    """Check a formula such as ``~ rater + scale(session)`` and say what it uses."""
+    """Check a formula such as ``~ rater + scale(session)`` and say what it uses.
+
+    Examples
+    --------
+    >>> parse_formula("~ rater + log(year)").columns
+    ('rater', 'year')
+    """
     if not isinstance(text, str):
         raise SpecificationError(f"mods must be a formula such as '~ 1', not {text!r}")
+    return _parsed(text)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> ParsedFormula:
     if len(text) > _MAX_LENGTH:
         raise SpecificationError(
-            f"the formula has {len(text)} characters; at most {_MAX_LENGTH} are read"
+            f"the formula has {len(text)} characters; at most {_MAX_LENGTH} are read, so give "
+            "long columns short names or compute a moderator as a column first"
         )
     stripped = text.strip()
     if not stripped.startswith("~"):
         raise SpecificationError(
             f"the formula {stripped!r} must start with '~' and have no left side, e.g. '~ rater'"
         )
-    parser = _Parser(stripped, _tokens(stripped))
-    return parser.parse()
-
-
-def _tokens(text: str) -> list[_Token]:
-    tokens = []
-    position = 1
-    while position < len(text):
-        if text[position:].isspace():
-            break
-        match = _TOKEN.match(text, position)
-        if match is None:
-            found = text[position:].lstrip()[0]
-            raise SpecificationError(
-                f"the formula {text!r} contains {found!r}, which formulas here do not know; "
-                f"allowed are columns, + - * / : ** ( ) and {', '.join(TRANSFORMS)}"
-            )
-        kind = str(match.lastgroup)
-        tokens.append(_Token(kind, match.group(kind), match.start(kind), match.end(kind)))
-        position = match.end()
-    return tokens
+    tokens = read_tokens(stripped, TRANSFORMS)
+    if not tokens:
+        raise SpecificationError("the formula '~' is empty; write '~ 1' for a mean alone")
+    return _Parser(stripped, tokens).parse()
 
 
 @dataclass(slots=True)
-class _Parser:
-    """Recursive descent; each method returns a bound on the number of terms it stands for."""
+class _Parser(Cursor):
+    """Recursive descent over two languages: terms, and the arithmetic inside a transform.
 
-    text: str
-    tokens: list[_Token]
-    at: int = 0
-    depth: int = 0
-    columns: list[str] = field(default_factory=list)
-    factors: list[str] = field(default_factory=list)
-    found: list[tuple[int, int, Reference]] = field(default_factory=list)
+    The methods for terms return a bound on the number of terms they stand for.
+    """
+
+    written: list[str] = field(init=False)
+    reads: int = 0
+    variables: dict[Variable, int] = field(default_factory=dict)
+    constants: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.written = [token.text for token in self.tokens]
 
     def parse(self) -> ParsedFormula:
-        if not self.tokens:
-            raise SpecificationError("the formula '~' is empty; write '~ 1' for a mean alone")
-        if self.sum() > _MAX_TERMS:
-            raise SpecificationError(f"the formula {self.text!r} stands for too many terms")
-        if self.at < len(self.tokens):
-            raise self.unexpected()
+        if self.formula() > _MAX_TERMS:
+            raise SpecificationError(
+                f"the formula {self.text!r} stands for too many terms (more than {_MAX_TERMS}); "
+                "name the interactions that matter one by one"
+            )
         plain, intercept = self.plain()
         return ParsedFormula(
             text=self.text,
-            rewritten=self.rewritten(),
-            columns=tuple(dict.fromkeys(self.columns)),
-            factors=tuple(dict.fromkeys(self.factors)),
-            references=tuple(dict.fromkeys(reference for _, _, reference in self.found)),
+            rewritten="~" + "".join(self.written),
+            variables=tuple(self.variables),
+            constants=tuple(self.constants),
             plain=plain,
             intercept=intercept,
         )
 
-    def sum(self) -> int:
-        bound = self.product()
+    def formula(self) -> int:
+        bound = self.item(self.sign())
         while self.next_is("+", "-"):
-            self.at += 1
-            bound += self.product()
+            bound += self.item(self.sign())
+        if self.at < len(self.tokens):
+            raise self.unexpected()
         return bound
+
+    def sign(self) -> str:
+        return self.take().text if self.next_is("+", "-") else "+"
+
+    def item(self, sign: str) -> int:
+        if self.at < len(self.tokens) and self.tokens[self.at].kind == "number":
+            number = self.take().text
+            if number not in ("0", "1") or (sign == "-" and number == "0"):
+                raise SpecificationError(
+                    f"the number {number} cannot be a term; the numbers that can are 1 (an "
+                    "intercept), and 0 or - 1 (none)"
+                )
+            return 1
+        return self.product()
 
     def product(self) -> int:
         bound = self.power()
         while self.next_is("*", "/", ":"):
-            self.at += 1
-            bound = min((bound + 1) * (self.power() + 1), 10**9)
+            crossed = self.take().text != ":"
+            other = self.power()
+            bound = min(bound * other + crossed * (bound + other), 10**9)
         return bound
 
     def power(self) -> int:
-        bound = self.atom()
-        while self.next_is("**", "^"):
-            self.at += 1
-            exponent = self.take()
-            if exponent.kind != "number" or exponent.text not in ("1", "2", "3"):
-                raise SpecificationError(
-                    f"powers in a formula go up to {_MAX_POWER}, not {exponent.text!r}"
-                )
-            bound = min((bound + 1) ** int(exponent.text), 10**9)
-        return bound
+        bound, exponent = self.atom(), self.exponent()
+        if bound == 1 and exponent > 1:
+            raise SpecificationError(
+                f"the power of a single term in {self.text!r} would be the term itself; write "
+                "I(x ** 2) for a square, or poly(x, 2)"
+            )
+        return int(min((bound + 1) ** exponent - 1, 10**9))
 
     def atom(self) -> int:
         token = self.take()
-        if token.text in ("-", "+"):
-            return self.atom()
         if token.text == "(":
-            bound = self.sum()
-            self.expect(")")
-            return bound
-        if token.kind == "number":
-            if self.depth == 0 and token.text not in ("0", "1"):
-                raise SpecificationError(
-                    f"the number {token.text} cannot be a term; inside a formula only 0 and 1 can"
-                )
-            return 1
+            return self.group()
         if token.kind == "name" and self.next_is("("):
             return self.call(token)
-        if token.kind in ("name", "quoted") and token.text not in _CONSTANTS:
-            self.columns.append(token.text.strip("`"))
+        if token.is_column(_CONSTANTS):
+            self.write(Variable(name=token.content, column=token.content, role="term"))
             return 1
+        if token.kind == "number":
+            raise SpecificationError(
+                f"the formula {self.text!r} has the number {token.text} inside a product or "
+                "parentheses; write 0 or 1 as a term of its own, and arithmetic inside I()"
+            )
         self.at -= 1
         raise self.unexpected()
 
-    def call(self, function: _Token) -> int:
+    def group(self) -> int:
+        self.deeper()
+        bound = self.product()
+        while self.next_is("+", "-"):
+            self.at += 1
+            bound += self.product()
+        self.shallower()
+        return bound
+
+    def call(self, function: Token) -> int:
         name = function.text
-        if name not in TRANSFORMS:
-            raise SpecificationError(
-                f"{name}() is not available in formulas; available: {', '.join(TRANSFORMS)}"
-            )
+        self.known(name)
         self.expect("(")
-        self.depth += 1
         if name == "C":
-            self.factor(function)
-        else:
-            self.sum()
-            self.arguments(name)
-        self.depth -= 1
-        self.expect(")")
-        return _MAX_BASIS if name in ("poly", "cr", "bs") else 1
+            self.factor(self.at - 2)
+            return 1
+        self.argument(name)
+        self.options(name)
+        self.shallower()
+        return 1
 
-    def factor(self, function: _Token) -> None:
+    def factor(self, start: int) -> None:
+        """``C(column)`` or ``C(column, ref="level")``, replaced by one alias."""
         column = self.take()
-        if column.kind not in ("name", "quoted") or column.text in _CONSTANTS:
+        if not column.is_column(_CONSTANTS):
             raise SpecificationError("C() takes the name of a column, e.g. C(rater)")
-        name = column.text.strip("`")
-        self.columns.append(name)
-        self.factors.append(name)
-        if not self.next_is(","):
-            return
-        words = [self.take() for _ in range(4)]
-        level = words[3]
-        if [word.text for word in words[1:3]] != ["ref", "="]:
-            raise SpecificationError('C() knows one option: C(rater, ref="therapist")')
-        if level.kind not in ("string", "number") or self.depth > 1:
-            raise SpecificationError('ref= takes one quoted level, e.g. C(rater, ref="therapist")')
-        value = level.text.strip("\"'")
-        shown = f'C({name}, ref="{value}")'
-        end = self.tokens[self.at].end if self.at < len(self.tokens) else level.end
-        self.found.append((function.start, end, Reference(name=shown, column=name, level=value)))
+        level: str | None = None
+        if self.next_is(","):
+            words = [self.take() for _ in range(4)]
+            if [word.text for word in words[1:3]] != ["ref", "="]:
+                raise SpecificationError('C() knows one option: C(rater, ref="therapist")')
+            if words[3].kind not in ("string", "number"):
+                raise SpecificationError(
+                    'ref= takes one quoted level, e.g. C(rater, ref="therapist")'
+                )
+            level = words[3].content
+        self.expect(")")
+        shown = quoted(column.content)
+        name = f"C({shown})" if level is None else f"C({shown}, ref={_in_quotes(level)})"
+        for position in range(start, self.at):
+            self.written[position] = ""
+        self.write(Variable(name=name, column=column.content, role="factor", reference=level))
 
-    def arguments(self, function: str) -> None:
+    def options(self, function: str) -> None:
+        """``, 3`` or ``, df=3``: whole numbers, or True and False for ``raw``."""
+        known = BASES.get(function, ())
+        given: list[str] = []
+        named = False
         while self.next_is(","):
             self.at += 1
             token = self.take()
+            option = known[len(given)] if len(given) < len(known) else ""
             if token.kind == "name" and self.next_is("="):
-                if token.text not in _KEYWORDS.get(function, set()):
-                    raise SpecificationError(f"{function}() has no option {token.text!r} here")
+                named, option = True, token.text
                 self.at += 1
                 token = self.take()
-            if token.text in _CONSTANTS:
-                continue
-            if token.kind != "number" or not float(token.text).is_integer():
-                raise SpecificationError(f"options of {function}() are whole numbers")
-            if float(token.text) > _MAX_BASIS:
-                raise SpecificationError(f"{function}() takes at most {_MAX_BASIS} columns here")
+            elif named:
+                option = ""
+            if option not in known or option in given:
+                takes = (
+                    f"the moderator and {' and '.join(known)}, each once" if known else "one value"
+                )
+                raise SpecificationError(
+                    f"{function}() has no option {option or token.text!r} here; it takes {takes}"
+                )
+            given.append(option)
+            _check_option(function, option, token)
+
+    def arithmetic(self) -> None:
+        self.quotient()
+        while self.next_is("+", "-"):
+            self.at += 1
+            self.quotient()
+
+    def quotient(self) -> None:
+        self.operand()
+        while self.next_is("*", "/"):
+            self.at += 1
+            self.operand()
+
+    def operand(self) -> None:
+        signs = 0
+        while self.next_is("+", "-"):
+            self.at += 1
+            signs += 1
+        if signs > 1:
+            raise SpecificationError(f"the formula {self.text!r} has several signs in a row")
+        self.number()
+        self.exponent()
+
+    def number(self) -> None:
+        token = self.take()
+        if token.text == "(":
+            self.deeper()
+            self.arithmetic()
+            self.shallower()
+        elif token.kind == "number":
+            if len(token.text) > _MAX_DIGITS:
+                raise SpecificationError(
+                    f"numbers in a formula have at most {_MAX_DIGITS} characters, not {token.text}"
+                )
+            position = self.constants.setdefault(token.text, len(self.constants))
+            self.written[self.at - 1] = f"_c{position}_"
+        elif token.kind == "name" and self.next_is("("):
+            self.inner_call(token)
+        elif token.is_column(_CONSTANTS):
+            self.write(Variable(name=quoted(token.content), column=token.content, role="number"))
+        else:
+            self.at -= 1
+            raise self.unexpected()
+
+    def inner_call(self, function: Token) -> None:
+        name = function.text
+        self.known(name)
+        if name == "C" or name in BASES:
+            raise SpecificationError(
+                f"{name}() stands alone as a term and cannot be computed with in {self.text!r}"
+            )
+        self.expect("(")
+        self.argument(name)
+        self.shallower()
+
+    def argument(self, function: str) -> None:
+        reads = self.reads
+        self.deeper()
+        self.arithmetic()
+        if self.reads == reads:
+            raise SpecificationError(
+                f"{function}() in {self.text!r} reads no column; put a moderator into it"
+            )
+
+    def exponent(self) -> int:
+        """An exponent from 1 to 3; ``^`` is the power it is in R."""
+        if not self.next_is("**", "^"):
+            return 1
+        self.written[self.at] = "**"
+        self.at += 1
+        exponent = self.take()
+        if exponent.text not in ("1", "2", "3") or self.next_is("**", "^"):
+            raise SpecificationError(
+                f"powers in a formula are single whole numbers up to 3; {self.text!r} has "
+                f"{exponent.text!r}; compute others as a column first, or write poly(x, 4)"
+            )
+        return int(exponent.text)
 
     def plain(self) -> tuple[tuple[str, ...] | None, bool]:
-        """Names of ``~ [0|1 +] a + b``, or None."""
-        terms, signs = self.tokens[0::2], self.tokens[1::2]
-        bare = all(token.kind in ("name", "quoted") or token.text in "01" for token in terms)
-        if not bare or any(token.text != "+" for token in signs):
-            return None, True
-        numbers = [token.text for token in terms if token.kind == "number"]
-        if len(numbers) > 1:
-            return None, True
-        names = dict.fromkeys(t.text.strip("`") for t in terms if t.kind != "number")
-        return tuple(names), numbers != ["0"]
+        """Names of ``~ [0 | 1 | -1 +] a + b`` and whether the intercept stays, or None."""
+        names: dict[str, None] = {}
+        intercept, sign = True, "+"
+        for token in self.tokens:
+            if token.kind == "operator" and token.text in "+-":
+                sign = token.text
+            elif token.kind == "number":
+                intercept = token.text == "1" and sign == "+"
+            elif token.is_column(_CONSTANTS) and sign == "+":
+                names[token.content] = None
+            else:
+                return None, True
+        return tuple(names), intercept
 
-    def rewritten(self) -> str:
-        text = self.text
-        for start, end, reference in sorted(self.found, key=lambda item: item[0], reverse=True):
-            text = f"{text[:start]}`{reference.name}`{text[end:]}"
-        return text
+    def write(self, variable: Variable) -> None:
+        """Put the alias in the place of the token just taken."""
+        self.reads += 1
+        position = self.variables.setdefault(variable, len(self.variables))
+        self.written[self.at - 1] = f"_{position}_"
 
-    def next_is(self, *texts: str) -> bool:
-        return (
-            self.at < len(self.tokens)
-            and self.tokens[self.at].kind == "operator"
-            and self.tokens[self.at].text in texts
+    def known(self, name: str) -> None:
+        if name not in TRANSFORMS:
+            raise SpecificationError(
+                f"{name}() is not available in formulas; available: {', '.join(TRANSFORMS)}; "
+                "compute anything else as a column first"
+            )
+
+
+def _check_option(function: str, option: str, token: Token) -> None:
+    if option == "raw":
+        if token.text not in ("True", "False"):
+            raise SpecificationError(f"raw= of {function}() is True or False, not {token.text!r}")
+        return
+    if token.kind != "number" or not token.text.isdigit():
+        raise SpecificationError(
+            f"options of {function}() are whole numbers; {option} is {token.text!r}"
+        )
+    if not 1 <= int(token.text[:9]) <= _MAX_BASIS:
+        raise SpecificationError(
+            f"{function}() takes at least 1 and at most {_MAX_BASIS} for {option} here"
         )
 
-    def take(self) -> _Token:
-        if self.at >= len(self.tokens):
-            raise SpecificationError(f"the formula {self.text!r} ends too early")
-        self.at += 1
-        return self.tokens[self.at - 1]
 
-    def expect(self, text: str) -> None:
-        if not self.next_is(text):
-            raise self.unexpected()
-        self.at += 1
-
-    def unexpected(self) -> SpecificationError:
-        if self.at >= len(self.tokens):
-            return SpecificationError(f"the formula {self.text!r} ends too early")
-        found = self.tokens[self.at].text
-        return SpecificationError(f"the formula {self.text!r} cannot be read at {found!r}")
+def _in_quotes(level: str) -> str:
+    return f"'{level}'" if '"' in level else f'"{level}"'

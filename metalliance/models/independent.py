@@ -130,6 +130,8 @@ def fit_independent(
         tau2=value,
         se_tau2=tau2.se,
         components=(component,),
+        theta=np.array([tau2.value]),
+        pinned=np.array([component.fixed]),
         sampling=BlockDiagonal.of_singles(v),
         marginal=BlockDiagonal.of_singles(v + value),
         clusters=inputs.clusters,
@@ -162,10 +164,14 @@ def _reweighted(
     return UserWeightedFit(**kept | changed)
 
 
-def check_independent(inputs: Inputs, sigma2: Any) -> None:
+def check_independent(inputs: Inputs, structure: Any, sigma2: Any, rho: Any) -> None:
     """Refuse what a univariate model cannot use; announce studies that occur twice."""
-    if sigma2 is not None:
-        raise SpecificationError("sigma2= fixes random terms; without random= fix tau2=")
+    for name, value in (("structure", structure), ("sigma2", sigma2), ("rho", rho)):
+        if value is not None:
+            raise SpecificationError(
+                f"{name}= belongs to random terms; add random=, or leave it out (a univariate "
+                "model is fixed by tau2=)"
+            )
     if not is_diagonal(inputs.sampling):
         raise SpecificationError(
             "V says that effects are correlated, which a univariate model cannot use; "

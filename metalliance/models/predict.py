@@ -140,7 +140,7 @@ def _target_variance(fit: Fit, target: str) -> float:
         return float("nan")
     if target == "effect" or fit.univariate:
         return fit.heterogeneity
-    outer = [value for term, value in zip(fit.random, fit.sigma2, strict=True) if term.outermost]
+    outer = [value for term, value in zip(fit.random, fit.sigma2, strict=False) if term.outermost]
     if len(outer) != 1:
         raise SpecificationError(
             "target='study' needs one outermost random factor; here the factors are crossed"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from metalliance.models.design import Design
 from metalliance.models.random import RandomTerm
@@ -24,7 +25,8 @@ class Component:
     Attributes
     ----------
     term, name : str
-        ``study`` and ``sigma2``, or an empty term and ``tau2`` for a univariate fit.
+        ``study`` and ``sigma2``; a level of an inner | outer term and ``tau2``, two levels and
+        ``rho``; an empty term and ``tau2`` for a univariate fit.
     estimate : float
     fixed : bool
         Given by the user rather than estimated.
@@ -59,6 +61,10 @@ class Fit:
     tau2, se_tau2 : float
         NaN where there are random terms.
     components : tuple of Component
+    theta : (m,) float
+        Parameters of the covariance structures of the random terms.
+    pinned : (m,) bool
+        Which of them were held.
     sampling, marginal : BlockDiagonal
         V and M, in the same blocks.
     clusters : (k,) int or None
@@ -86,6 +92,8 @@ class Fit:
     tau2: float
     se_tau2: float
     components: tuple[Component, ...]
+    theta: FloatArray = field(repr=False)
+    pinned: NDArray[np.bool_] = field(repr=False)
     sampling: BlockDiagonal = field(repr=False)
     marginal: BlockDiagonal = field(repr=False)
     clusters: IntArray | None = field(repr=False)
@@ -123,12 +131,24 @@ class Fit:
 
     @property
     def sigma2(self) -> tuple[float, ...]:
-        """Variance components of the random terms, in their order."""
-        return tuple(part.estimate for part in self.components) if self.random else ()
+        """Variances of the random intercepts, in their order."""
+        return tuple(part.estimate for part in self.components if part.name == "sigma2")
+
+    @property
+    def spread(self) -> FloatArray:
+        """(k,) variance of the true effect of each row, around what the moderators say."""
+        if self.univariate:
+            return np.full(self.k, self.tau2)
+        return np.asarray(self.marginal.diagonal() - self.vi)
 
     @property
     def heterogeneity(self) -> float:
-        """Total variance of true effects: tau², or the sum of all components."""
+        """Total variance of true effects: the mean of ``spread``.
+
+        For a univariate model tau², for random intercepts the sum of their variances.
+        """
+        if any(term.structure != "1" for term in self.random):
+            return float(np.mean(self.spread))
         return float(sum(part.estimate for part in self.components))
 
     @property

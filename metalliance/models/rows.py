@@ -11,9 +11,10 @@ import pandas as pd
 
 from metalliance.errors import SpecificationError
 
-__all__ = ["describe_rows", "numeric_column", "require_columns"]
+__all__ = ["describe_rows", "listed", "numeric_column", "require_columns"]
 
 _SHOWN = 8
+_SHOWN_NAMES = 20
 
 
 def describe_rows(frame: pd.DataFrame, mask: Any) -> str:
@@ -29,15 +30,24 @@ def describe_rows(frame: pd.DataFrame, mask: Any) -> str:
     return ", ".join(named) + (f" and {more} more" if more > 0 else "")
 
 
+def listed(values: Sequence[Any], shown: int = _SHOWN_NAMES) -> str:
+    """``'a', 'b' and 3 more``."""
+    more = len(values) - shown
+    return ", ".join(repr(value) for value in values[:shown]) + (
+        f" and {more} more" if more > 0 else ""
+    )
+
+
 def require_columns(frame: pd.DataFrame, names: Sequence[str], used_in: str) -> None:
-    """Raise unless every name is a column; suggest the nearest one."""
-    available = [str(column) for column in frame.columns]
+    """Raise unless every name is one column; suggest the nearest one."""
     for name in names:
-        if name in frame.columns:
-            continue
-        near = get_close_matches(name, available, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(available)}"
-        raise SpecificationError(f"{used_in}: there is no column {name!r}; {hint}")
+        if name not in frame.columns:
+            available = [str(column) for column in frame.columns]
+            near = get_close_matches(name, available, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"columns: {listed(available)}"
+            raise SpecificationError(f"{used_in}: there is no column {name!r}; {hint}")
+        if not frame.columns.is_unique and isinstance(frame[name], pd.DataFrame):
+            raise SpecificationError(f"{used_in}: the column {name!r} occurs twice; rename one")
 
 
 def numeric_column(frame: pd.DataFrame, name: str, used_in: str) -> np.ndarray[Any, Any]:

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from metalliance.errors import SpecificationError
-from metalliance.models.random import RandomTerm
-from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.tau2 import TAU2_METHODS
 
-__all__ = ["check_method", "describe_call", "fixed_sigma2", "fixed_tau2", "refuse_later_scope"]
+__all__ = ["check_method", "describe_call", "fixed_tau2", "refuse_later_scope"]
 
 
 def refuse_later_scope(**arguments: Any) -> None:
@@ -21,8 +19,7 @@ def refuse_later_scope(**arguments: Any) -> None:
     for name, value in arguments.items():
         if value is not None:
             raise SpecificationError(
-                f"{name}= is not fitted by this version; it fits univariate models "
-                f"({', '.join(TAU2_METHODS)}) and nested random intercepts (ML, REML)"
+                f"{name}= (a location-scale model) is not fitted by this version; leave it out"
             )
 
 
@@ -48,46 +45,40 @@ def fixed_tau2(tau2: Any, method: str) -> float | None:
     return float(tau2)
 
 
-def fixed_sigma2(sigma2: Any, terms: tuple[RandomTerm, ...]) -> FloatArray:
-    """(T,) fixed components, NaN where one is estimated."""
-    if sigma2 is None:
-        return np.full(len(terms), np.nan)
-    given = [sigma2] if isinstance(sigma2, Real) else list(sigma2)
-    names = ", ".join(term.name for term in terms)
-    if len(given) != len(terms):
-        raise SpecificationError(
-            f"sigma2= has {len(given)} values for {len(terms)} random terms ({names})"
-        )
-    values = np.array([np.nan if value is None else value for value in given], dtype=np.float64)
-    if np.any(values < 0) or np.any(np.isinf(values)):
-        raise SpecificationError(f"sigma2= must be finite and at least zero, not {sigma2!r}")
-    return values
-
-
 def describe_call(
     mods: str,
     random: str | Sequence[str] | None,
+    structure: Sequence[str] | None,
     V: Any,
     method: str,
     yi: str,
     vi: str,
-    tau2: float | None,
+    tau2: Any,
     sigma2: Any,
+    rho: Any,
+    weights: Any = None,
 ) -> dict[str, Any]:
     """The specification, ready for JSON."""
-    covariance = str(getattr(V, "description", "given"))
-    fixed: Any = sigma2
-    if sigma2 is not None:
-        values = [sigma2] if isinstance(sigma2, Real) else list(sigma2)
-        numbers = [np.nan if value is None else float(value) for value in values]
-        fixed = [None if np.isnan(number) else number for number in numbers]
-    return {
+    call: dict[str, Any] = {
         "mods": mods.strip(),
         "random": random if random is None or isinstance(random, str) else list(random),
-        "V": f"diag({vi})" if V is None else covariance,
+        "V": f"diag({vi})" if V is None else str(getattr(V, "description", "given")),
         "method": method,
         "yi": yi,
         "vi": vi,
-        "tau2": None if tau2 is None else float(tau2),
-        "sigma2": fixed,
+        "tau2": _held(tau2),
+        "sigma2": _held(sigma2),
     }
+    if weights is not None:
+        call["weights"] = weights if isinstance(weights, str) else "given"
+    if structure:
+        call |= {"structure": list(structure), "rho": _held(rho)}
+    return call
+
+
+def _held(given: Any) -> Any:
+    """A number, or a list with None for what is free."""
+    if given is None or np.ndim(given) == 0:
+        return None if given is None else float(given)
+    numbers = [np.nan if value is None else float(value) for value in given]
+    return [None if np.isnan(number) else number for number in numbers]

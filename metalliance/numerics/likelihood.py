@@ -1,7 +1,13 @@
-"""Likelihood of y ~ N(Xβ, V + Σ θ_t D_t) by blocks, and its maximum over θ ≥ 0.
+"""Likelihood of y ~ N(Xβ, V + Σ Z_t G_t Z_t') and its derivatives in the entries ψ of all G_t.
 
-M is linear in θ, so the gradient and the observed information are exact and cheap. Blocks of
-equal size are handled together; no k x k matrix is formed.
+M is linear in ψ, so gradient and information are exact. With W = (D + εI)⁻¹ on the rotated data
+and N = Γ(I + AΓ)⁻¹, A = Z'WZ, the inverse is M⁻¹ = W - WZNZ'W, and everything below follows
+from the sums Z'W^aZ, Z'W^aR and R'W^aR, a = 1, 2, 3, over the rows of each block, R = [Q, y].
+Where no term gives every row its own level, ε is zero, the sums are constant, and an evaluation
+costs as much as there are blocks, whatever the number of effects.
+
+Henderson's and Woodbury's identities as in Harville (1977), doi:10.1080/01621459.1977.10480998;
+average information: Gilmour, Thompson & Cullis (1995), doi:10.2307/2533274.
 """
 
 from __future__ import annotations
@@ -11,77 +17,56 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metalliance.numerics.blocks import (
-    BlockDiagonal,
-    FloatArray,
-    IntArray,
-    Stack,
-    connected_components,
-)
-from metalliance.numerics.linalg import Basis, inverse, orthonormal_basis, symmetrised, transpose
+from metalliance.numerics.blocks import BlockDiagonal, FloatArray, IntArray
+from metalliance.numerics.layout import Factor, Group, Layout, lay_out
+from metalliance.numerics.linalg import inverse, symmetrised, transpose
 
-__all__ = [
-    "BlockProblem",
-    "Evaluation",
-    "block_problem",
-    "evaluate",
-    "grouping_kernel",
-    "inseparable",
-    "marginal",
-    "model_blocks",
-]
+__all__ = ["Evaluation", "Likelihood", "SamplingOnly", "evaluate", "likelihood_of", "sampling_only"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """Blocks of one size n: V (B, n, n), D (T, B, n, n), Q (B, n, p), y (B, n)."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Moments:
+    """Weighted sums: A[a] (B, q, q) and b[a] (B, q, p+1) per group, S[a] (p+1, p+1) overall."""
 
-    V: FloatArray
-    D: FloatArray
-    Q: FloatArray
-    y: FloatArray
+    A: tuple[tuple[FloatArray, ...], ...]
+    b: tuple[tuple[FloatArray, ...], ...]
+    S: tuple[FloatArray, ...]
+    traces: tuple[float, float]
+    log_det: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockProblem:
-    """Data of the likelihood, laid out by blocks.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Likelihood:
+    """The (restricted) likelihood of one data set, ready to be evaluated at any ψ.
 
     Attributes
     ----------
-    V : BlockDiagonal
-        Sampling covariance, in blocks that no kernel crosses.
-    kernels : tuple of BlockDiagonal
-        The D_t, laid out like V.
-    basis : Basis
-        X = QR; everything inside works on Q.
-    parts : tuple
-        One per block size.
+    layout : Layout
+    restricted : bool
+        Which of the two the derivatives belong to.
+    constant : _Moments or None
+        The weighted sums, where they do not depend on ψ.
     """
 
-    V: BlockDiagonal
-    kernels: tuple[BlockDiagonal, ...]
-    basis: Basis
-    parts: tuple[_Part, ...]
+    layout: Layout
+    restricted: bool
+    constant: _Moments | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evaluation:
-    """The profiled log-likelihoods at one θ, with derivatives of the one asked for.
+    """The profiled log-likelihoods at one ψ, with derivatives of the one asked for.
 
     Attributes
     ----------
     ml, reml : float
         Log-likelihood, and restricted log-likelihood with ½ln|X'X|.
-    gradient : (T,) float
-    observed, expected : (T, T) float
+    gradient : (C,) float
+    observed, expected : (C, C) float
         Minus the Hessian, and its expectation.
     beta : (p,) float
     bread : (p, p) float
         (X'M⁻¹X)⁻¹.
-    rss : float
-        e'M⁻¹e.
-    trace_p : float
-        tr P, P = M⁻¹ - M⁻¹X(X'M⁻¹X)⁻¹X'M⁻¹.
     """
 
     ml: float
@@ -91,208 +76,320 @@ class Evaluation:
     expected: FloatArray
     beta: FloatArray
     bread: FloatArray
-    rss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingOnly:
+    """The model with sampling error alone, M = V.
+
+    Attributes
+    ----------
+    q : float
+        e'V⁻¹e, Cochran's Q.
+    trace_p : float
+        tr P, P = V⁻¹ - V⁻¹X(X'V⁻¹X)⁻¹X'V⁻¹.
+    """
+
+    q: float
     trace_p: float
 
 
-def model_blocks(V: BlockDiagonal, groupings: Sequence[IntArray]) -> IntArray:
-    """(k,) labels of the finest blocks that hold both V and every grouping."""
-    return connected_components([V.labels(), *groupings])
+def likelihood_of(
+    y: FloatArray, X: FloatArray, V: BlockDiagonal, factors: Sequence[Factor], restricted: bool
+) -> Likelihood:
+    """Prepare the likelihood of y (k,) on X (k, p) with sampling covariance V."""
+    layout = lay_out(y, X, V, factors)
+    constant = _moments(layout, 0.0, 1) if layout.identity is None else None
+    return Likelihood(layout=layout, restricted=restricted, constant=constant)
 
 
-def grouping_kernel(layout: BlockDiagonal, codes: IntArray) -> BlockDiagonal:
-    """D with a one wherever two rows share a code; ``layout`` gives the blocks."""
-    return BlockDiagonal(
-        size=layout.size,
-        stacks=tuple(
-            Stack(
-                rows=stack.rows,
-                values=(codes[stack.rows][:, :, None] == codes[stack.rows][:, None, :]).astype(
-                    np.float64
-                ),
-            )
-            for stack in layout.stacks
-        ),
-    )
+def sampling_only(layout: Layout) -> SamplingOnly:
+    """Q and tr P at ψ = 0."""
+    w = 1 / layout.d
+    p = layout.R.shape[1] - 1
+    S1 = (layout.R * w[:, None]).T @ layout.R
+    S2 = (layout.R[:, :p] * (w**2)[:, None]).T @ layout.R[:, :p]
+    bread = inverse(S1[:p, :p])
+    gamma = bread @ S1[:p, p]
+    rss = float(S1[p, p] - gamma @ S1[:p, p])
+    return SamplingOnly(q=rss, trace_p=float(w.sum() - np.sum(bread * S2)))
 
 
-def block_problem(
-    y: FloatArray, X: FloatArray, V: BlockDiagonal, kernels: Sequence[BlockDiagonal]
-) -> BlockProblem:
-    """Lay the data out by blocks.
-
-    Parameters
-    ----------
-    y : (k,) float
-    X : (k, p) float
-        Of full column rank.
-    V : BlockDiagonal
-    kernels : sequence of BlockDiagonal
-        Laid out like ``V``; positive semi-definite.
-    """
-    basis = orthonormal_basis(X)
-    parts = []
-    for i, stack in enumerate(V.stacks):
-        D = [kernel.stacks[i].values for kernel in kernels]
-        parts.append(
-            _Part(
-                V=stack.values,
-                D=np.stack(D) if D else np.empty((0, *stack.values.shape)),
-                Q=basis.Q[stack.rows],
-                y=y[stack.rows],
-            )
-        )
-    return BlockProblem(V=V, kernels=tuple(kernels), basis=basis, parts=tuple(parts))
-
-
-def marginal(problem: BlockProblem, theta: FloatArray) -> BlockDiagonal:
-    """M = V + Σ θ_t D_t."""
-    stacks = []
-    for stack, part in zip(problem.V.stacks, problem.parts, strict=True):
-        stacks.append(Stack(rows=stack.rows, values=_covariance(part, theta)))
-    return BlockDiagonal(size=problem.V.size, stacks=tuple(stacks))
-
-
-def evaluate(problem: BlockProblem, theta: FloatArray, restricted: bool) -> Evaluation:
-    """Profile beta out at θ and differentiate.
+def evaluate(likelihood: Likelihood, psi: FloatArray) -> Evaluation:
+    """Profile beta out at ψ and differentiate.
 
     Notes
     -----
-    With P = M⁻¹ - M⁻¹X(X'M⁻¹X)⁻¹X'M⁻¹ and u = Py, for REML
+    With P = M⁻¹ - M⁻¹X(X'M⁻¹X)⁻¹X'M⁻¹, K_c = ∂M/∂ψ_c and u = Py, for REML
 
-    - gradient ½(u'D_t u - tr PD_t),
-    - observed information u'D_s P D_t u - ½tr PD_sPD_t,
-    - expected information ½tr PD_sPD_t;
+    - gradient ½(u'K_c u - tr PK_c),
+    - average information ½u'K_c P K_d u,
+    - expected information ½tr PK_cPK_d,
+    - observed information, twice the average less the expected;
 
     for ML the traces have M⁻¹ for P.
     """
-    Q = problem.basis.Q
-    k, p = Q.shape
-    T = len(problem.kernels)
-    inverses, log_det_m = _inverses(problem, theta)
-    WQ = [W @ part.Q for W, part in zip(inverses, problem.parts, strict=True)]
-    Wy = [
-        (W @ part.y[:, :, None])[:, :, 0] for W, part in zip(inverses, problem.parts, strict=True)
+    layout = likelihood.layout
+    eps = 0.0 if layout.identity is None else float(psi[layout.identity])
+    moments = likelihood.constant or _moments(layout, eps, 3)
+    k, columns = layout.R.shape
+    p = columns - 1
+    extended = np.concatenate([[0.0], psi])
+    parts = [
+        _solve(group, extended, A, b)
+        for group, A, b in zip(layout.groups, moments.A, moments.b, strict=True)
     ]
-    A = np.zeros((p, p))
-    right = np.zeros(p)
-    for part, wq, wy in zip(problem.parts, WQ, Wy, strict=True):
-        A += np.einsum("bni,bnj->ij", part.Q, wq)
-        right += np.einsum("bni,bn->i", part.Q, wy)
-    A = symmetrised(A)
+    M1 = moments.S[0] - sum(part.correction(1) for part in parts)
+    log_det_m = moments.log_det + sum(part.log_det for part in parts)
+    A = symmetrised(M1[:p, :p])
     bread = symmetrised(inverse(A))
-    gamma = bread @ right
-    rss = trace_w = 0.0
-    WWQ = np.zeros((p, p))
-    terms = _Derivatives.zeros(T, p)
-    for part, W, wq, wy in zip(problem.parts, inverses, WQ, Wy, strict=True):
-        u = wy - wq @ gamma
-        rss += float(np.sum((part.y - part.Q @ gamma) * u))
-        trace_w += float(np.einsum("bii->", W))
-        WWQ += np.einsum("bni,bnj->ij", wq, wq)
-        terms.add(part.D, W, wq, u)
+    gamma = bread @ M1[:p, p]
+    rss = float(M1[p, p] - gamma @ M1[:p, p])
     ml = -0.5 * (k * np.log(2 * np.pi) + log_det_m + rss)
     log_det_a = float(np.linalg.slogdet(A)[1])
     reml = -0.5 * ((k - p) * np.log(2 * np.pi) + log_det_m + log_det_a + rss)
-    gradient, observed, expected = terms.assemble(bread, restricted)
+    terms = _Derivatives.zeros(layout.entries, p)
+    residual = np.append(-gamma, 1.0)
+    for part in parts:
+        terms.add_group(part, bread, residual)
+    if layout.identity is not None:
+        terms.add_identity(layout.identity, moments, parts, bread, residual)
+    gradient, observed, expected = terms.assemble(bread, likelihood.restricted)
     return Evaluation(
         ml=float(ml),
         reml=float(reml),
         gradient=gradient,
         observed=observed,
         expected=expected,
-        beta=problem.basis.coefficients(gamma),
-        bread=problem.basis.covariance(bread),
-        rss=rss,
-        trace_p=trace_w - float(np.trace(bread @ WWQ)),
+        beta=layout.basis.coefficients(gamma + layout.offset),
+        bread=layout.basis.covariance(bread),
     )
 
 
-def inseparable(problem: BlockProblem, theta: FloatArray, restricted: bool) -> tuple[int, ...]:
-    """Components that the data cannot tell apart from each other or from the moderators.
+def _moments(layout: Layout, eps: float, powers: int) -> _Moments:
+    w = 1 / (layout.d + eps)
+    A: list[list[FloatArray]] = [[] for _ in layout.groups]
+    b: list[list[FloatArray]] = [[] for _ in layout.groups]
+    S = []
+    weights = np.ones_like(w)
+    for _ in range(powers):
+        weights = weights * w
+        weighted = layout.R * weights[:, None]
+        S.append(weighted.T @ layout.R)
+        for i, group in enumerate(layout.groups):
+            left = group.Z * weights[group.rows, None]
+            A[i].append(_block_products(left, group.Z, group.starts))
+            b[i].append(_block_products(left, layout.R[group.rows], group.starts))
+    return _Moments(
+        A=tuple(map(tuple, A)),
+        b=tuple(map(tuple, b)),
+        S=tuple(S),
+        traces=(float(w.sum()), float(w @ w)),
+        log_det=-float(np.log(w).sum()),
+    )
 
-    They are the ones that take part in a null direction of the expected information, each
-    component scaled by the information it would have without moderators and rivals.
-    """
-    alone = np.sqrt(np.diagonal(evaluate(problem, theta, restricted=False).expected))
-    information = evaluate(problem, theta, restricted).expected / np.outer(alone, alone)
-    values, vectors = np.linalg.eigh(information)
-    null = vectors[:, values < 1e-9]
-    return tuple(int(t) for t in np.flatnonzero(np.any(np.abs(null) > 1e-3, axis=1)))
+
+def _block_products(left: FloatArray, right: FloatArray, starts: IntArray) -> FloatArray:
+    """Left'right of every block, (B, q, m), from rows (n, q) and (n, m)."""
+    if len(starts) == 1:
+        return np.asarray((left.T @ right)[None])
+    if left.shape[1] == 0:
+        return np.zeros((len(starts), 0, right.shape[1]))
+    products = left[:, :, None] * right[:, None, :]
+    return np.asarray(np.add.reduceat(products, starts, axis=0))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """One group at one ψ: N, T = Z'M⁻¹Z (B, q, q), H = Z'M⁻¹R (B, q, p+1)."""
+
+    pattern: IntArray
+    A: tuple[FloatArray, ...]
+    b: tuple[FloatArray, ...]
+    N: FloatArray
+    T: FloatArray
+    H: FloatArray
+    L: FloatArray
+    log_det: float
+
+    def correction(self, power: int) -> FloatArray:
+        """What the random effects take off S[a]: S[a] - R'M⁻ᵃR, summed over blocks."""
+        b1 = self.b[0]
+        n1 = self.N @ b1
+        if power == 1:
+            return _summed(b1, n1)
+        A2, b2 = self.A[1], self.b[1]
+        if power == 2:
+            mixed = _summed(b2, n1)
+            return mixed + mixed.T - _summed(n1, A2 @ n1)
+        A3, b3 = self.A[2], self.b[2]
+        n2 = self.N @ b2
+        outer = _summed(b3, n1)
+        crossed = _summed(n2, A2 @ n1)
+        inner = self.N @ (A2 @ n1)
+        taken = outer + outer.T + _summed(b2, n2) - crossed - crossed.T
+        return taken - _summed(n1, A3 @ n1) + _summed(A2 @ n1, inner)
+
+    def second(self) -> tuple[FloatArray, FloatArray]:
+        """Z'M⁻²Z and Z'M⁻²R."""
+        left = self.L @ self.A[1]
+        return left @ transpose(self.L), self.L @ self.b[1] - left @ (self.N @ self.b[0])
+
+    def trace(self, power: int) -> float:
+        """What the random effects take off tr Wᵃ."""
+        if power == 1:
+            return float(np.sum(self.N * transpose(self.A[1])))
+        NA = self.N @ self.A[1]
+        return float(2 * np.sum(self.N * transpose(self.A[2])) - np.sum(NA * transpose(NA)))
+
+
+def _solve(
+    group: Group, psi: FloatArray, A: tuple[FloatArray, ...], b: tuple[FloatArray, ...]
+) -> _Part:
+    gamma = psi[group.pattern]
+    q = gamma.shape[1]
+    L, log_det = _inverse_and_log_det(np.eye(q) + A[0] @ gamma)
+    N = symmetrised(gamma @ L)
+    return _Part(
+        pattern=group.pattern,
+        A=A,
+        b=b,
+        N=N,
+        T=symmetrised(L @ A[0]),
+        H=L @ b[0],
+        L=L,
+        log_det=log_det,
+    )
+
+
+def _inverse_and_log_det(stack: FloatArray) -> tuple[FloatArray, float]:
+    q = stack.shape[1]
+    if q == 0:
+        return stack, 0.0
+    if q == 1:
+        return 1 / stack, float(np.log(stack).sum())
+    if q == 2:
+        a, b, c, d = stack[:, 0, 0], stack[:, 0, 1], stack[:, 1, 0], stack[:, 1, 1]
+        determinant = a * d - b * c
+        inverted = np.empty_like(stack)
+        inverted[:, 0, 0], inverted[:, 1, 1] = d / determinant, a / determinant
+        inverted[:, 0, 1], inverted[:, 1, 0] = -b / determinant, -c / determinant
+        return inverted, float(np.log(determinant).sum())
+    sign, log_det = np.linalg.slogdet(stack)
+    return inverse(stack), float(log_det.sum()) if np.all(sign > 0) else np.nan
+
+
+def _summed(left: FloatArray, right: FloatArray) -> FloatArray:
+    """Sum over blocks of left'right, for (B, q, m) and (B, q, l)."""
+    flat = left.reshape(-1, left.shape[2]).T @ right.reshape(-1, right.shape[2])
+    return np.asarray(flat)
+
+
+@dataclass(slots=True, eq=False)
 class _Derivatives:
-    """Sums over blocks from which gradient and information follow."""
+    """Sums over blocks from which gradient and information follow, by entry of ψ.
 
-    trace_wd: FloatArray
+    trace tr M⁻¹K_c; quadratic u'K_cu; F_c = Q'M⁻¹K_cM⁻¹Q; f_c = Q'M⁻¹K_cu; and for pairs
+    trace2 tr M⁻¹K_cM⁻¹K_d; twice tr B Q'M⁻¹K_cM⁻¹K_dM⁻¹Q; inner u'K_cM⁻¹K_du.
+    """
+
+    trace: FloatArray
     quadratic: FloatArray
     F: FloatArray
-    trace_wdwd: FloatArray
-    G: FloatArray
+    f: FloatArray
+    trace2: FloatArray
+    twice: FloatArray
     inner: FloatArray
-    cross: FloatArray
 
     @classmethod
-    def zeros(cls, T: int, p: int) -> _Derivatives:
+    def zeros(cls, C: int, p: int) -> _Derivatives:
         return cls(
-            trace_wd=np.zeros(T),
-            quadratic=np.zeros(T),
-            F=np.zeros((T, p, p)),
-            trace_wdwd=np.zeros((T, T)),
-            G=np.zeros((T, T, p, p)),
-            inner=np.zeros((T, T)),
-            cross=np.zeros((T, p)),
+            trace=np.zeros(C),
+            quadratic=np.zeros(C),
+            F=np.zeros((C, p, p)),
+            f=np.zeros((C, p)),
+            trace2=np.zeros((C, C)),
+            twice=np.zeros((C, C)),
+            inner=np.zeros((C, C)),
         )
 
-    def add(self, D: FloatArray, W: FloatArray, WQ: FloatArray, u: FloatArray) -> None:
-        WD = W @ D
-        DWQ = D @ WQ
-        Du = (D @ u[:, :, None])[..., 0]
-        WDu = (W @ Du[..., None])[..., 0]
-        self.trace_wd += np.einsum("tbii->t", WD)
-        self.quadratic += np.einsum("tbi,bi->t", Du, u)
-        self.F += np.einsum("bni,tbnj->tij", WQ, DWQ)
-        self.cross += np.einsum("bni,tbn->ti", WQ, Du)
-        WDWQ = W @ DWQ
-        for s in range(len(D)):
-            for t in range(s + 1):
-                traced = float(np.sum(WD[s] * transpose(WD[t])))
-                inner = float(np.sum(Du[s] * WDu[t]))
-                G = np.einsum("bni,bnj->ij", DWQ[s], WDWQ[t])
-                self.trace_wdwd[s, t] += traced
-                self.inner[s, t] += inner
-                self.G[s, t] += G
-                if t < s:
-                    self.trace_wdwd[t, s] += traced
-                    self.inner[t, s] += inner
-                    self.G[t, s] += G.T
+    def add_group(self, part: _Part, bread: FloatArray, residual: FloatArray) -> None:
+        if part.T.shape[1] == 0:
+            return
+        H, v = part.H[:, :, :-1], part.H @ residual
+        X = H @ (bread @ transpose(H))
+        places = part.pattern.ravel()
+        counted = len(self.trace) + 1
+        self.trace += np.bincount(places, part.T.ravel(), counted)[1:]
+        square = v[:, :, None] * v[:, None, :]
+        self.quadratic += np.bincount(places, square.ravel(), counted)[1:]
+        present = (np.unique(places[places > 0]) - 1).tolist()
+        TE, XE, Ev = {}, {}, {}
+        for c in present:
+            E = (part.pattern == c + 1).astype(np.float64)
+            EH = E @ H
+            TE[c], XE[c] = part.T @ E, X @ E
+            Ev[c] = (E @ v[:, :, None])[:, :, 0]
+            self.F[c] += _summed(H, EH)
+            self.f[c] += np.einsum("bqi,bq->i", H, Ev[c])
+        for c in present:
+            Tv = (part.T @ Ev[c][:, :, None])[:, :, 0]
+            for d in present[: present.index(c) + 1]:
+                values = (
+                    float(np.sum(TE[c] * transpose(TE[d]))),
+                    float(np.sum(TE[c] * transpose(XE[d]))),
+                    float(np.sum(Tv * Ev[d])),
+                )
+                self._pair(c, d, *values)
+
+    def add_identity(
+        self,
+        e: int,
+        moments: _Moments,
+        parts: Sequence[_Part],
+        bread: FloatArray,
+        residual: FloatArray,
+    ) -> None:
+        """The entry whose K is the identity."""
+        M2 = moments.S[1] - sum(part.correction(2) for part in parts)
+        M3 = moments.S[2] - sum(part.correction(3) for part in parts)
+        self.trace[e] = moments.traces[0] - sum(part.trace(1) for part in parts)
+        self.quadratic[e] = residual @ M2 @ residual
+        self.F[e] = M2[:-1, :-1]
+        self.f[e] = M2[:-1] @ residual
+        trace2 = moments.traces[1] - sum(part.trace(2) for part in parts)
+        self._pair(
+            e, e, trace2, float(np.sum(bread * M3[:-1, :-1])), float(residual @ M3 @ residual)
+        )
+        for part in parts:
+            if part.T.shape[1] == 0:
+                continue
+            ZZ, ZR = part.second()
+            H, v = part.H[:, :, :-1], part.H @ residual
+            HB = H @ bread
+            places, counted = part.pattern.ravel(), len(self.trace) + 1
+            trace2s = np.bincount(places, ZZ.ravel(), counted)[1:]
+            crossed = HB @ transpose(ZR[:, :, :-1])
+            twices = np.bincount(places, symmetrised(crossed).ravel(), counted)[1:]
+            ahead = (ZR @ residual)[:, None, :] * v[:, :, None]
+            inners = np.bincount(places, ahead.ravel(), counted)[1:]
+            for c in np.flatnonzero(np.bincount(places, minlength=counted)[1:]):
+                self._pair(int(c), e, trace2s[c], twices[c], inners[c])
+
+    def _pair(self, c: int, d: int, trace2: float, twice: float, inner: float) -> None:
+        for row, column in {(c, d), (d, c)}:
+            self.trace2[row, column] += trace2
+            self.twice[row, column] += twice
+            self.inner[row, column] += inner
 
     def assemble(
         self, bread: FloatArray, restricted: bool
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        trace, trace2 = self.trace_wd, self.trace_wdwd
+        trace, trace2 = self.trace, self.trace2
         if restricted:
-            AF = bread @ self.F
-            trace = trace - np.einsum("tii->t", AF)
-            twice = 2 * np.einsum("ij,stji->st", bread, self.G)
-            trace2 = trace2 - twice + np.einsum("sij,tji->st", AF, AF)
-        curvature = self.inner - self.cross @ bread @ self.cross.T
-        gradient = 0.5 * (self.quadratic - trace)
-        return gradient, symmetrised(curvature - 0.5 * trace2), symmetrised(0.5 * trace2)
-
-
-def _covariance(part: _Part, theta: FloatArray) -> FloatArray:
-    return part.V + np.tensordot(theta, part.D, axes=1)
-
-
-def _inverses(problem: BlockProblem, theta: FloatArray) -> tuple[list[FloatArray], float]:
-    """M⁻¹ of every part, and ln|M|."""
-    inverses = []
-    log_det = 0.0
-    for part in problem.parts:
-        lower = np.linalg.cholesky(_covariance(part, theta))
-        log_det += 2 * float(np.log(np.diagonal(lower, axis1=1, axis2=2)).sum())
-        half = inverse(np.asarray(lower, dtype=np.float64))
-        inverses.append(transpose(half) @ half)
-    return inverses, log_det
+            BF = bread @ self.F
+            trace = trace - np.einsum("cii->c", BF)
+            trace2 = trace2 - 2 * self.twice + np.einsum("cij,dji->cd", BF, BF)
+        average = 0.5 * (self.inner - self.f @ bread @ self.f.T)
+        expected = symmetrised(0.5 * trace2)
+        return 0.5 * (self.quadratic - trace), symmetrised(2 * average) - expected, expected

@@ -1,4 +1,4 @@
-"""Projected Newton ascent of the block likelihood over variance components θ ≥ 0."""
+"""Projected Newton ascent of the likelihood over the parameters of all random terms."""
 
 from __future__ import annotations
 
@@ -10,132 +10,251 @@ from numpy.typing import NDArray
 
 from metalliance.errors import ConvergenceError
 from metalliance.numerics.blocks import FloatArray
-from metalliance.numerics.likelihood import BlockProblem, Evaluation, evaluate
+from metalliance.numerics.likelihood import Evaluation, Likelihood, evaluate
 from metalliance.numerics.optimize import Convergence
-from metalliance.numerics.univariate import typical_variance, weighted_least_squares
+from metalliance.numerics.parameters import Parameters, Slope
+from metalliance.numerics.starts import starting_values, total_variance
 
-__all__ = ["Maximum", "maximise", "starting_values"]
+__all__ = ["Maximum", "maximise"]
 
 _MAX_STEPS = 200
 _TERMINAL = 1e-8
 _CONVERGED = 1e-12
 _RESOLVED = 1e-25
+_POSITIVE = 1e-8
+_ESCAPE = 1e-6
+_LONGEST = 1.5
+_SAME = 1e-12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Maximum:
     """The best of all optima found.
 
     Attributes
     ----------
-    theta : (T,) float
-        Variance components; exactly 0 on the boundary.
+    theta : (m,) float
     at : Evaluation
         The likelihood there.
+    slope : Slope
+        Its derivatives in θ.
     convergence : Convergence
     """
 
     theta: FloatArray
     at: Evaluation
+    slope: Slope
     convergence: Convergence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Point:
+    """A place on the way up."""
+
+    theta: FloatArray
+    at: Evaluation
+    slope: Slope
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Direction:
+    """A step, twice the gain it promises, and a way out if this is a saddle."""
+
+    step: FloatArray
+    decrement: float
+    escape: FloatArray | None
 
 
 @dataclass(slots=True)
 class _Climber:
-    """One ascent; counts its evaluations."""
+    """One or several ascents; counts their evaluations."""
 
-    problem: BlockProblem
-    restricted: bool
+    likelihood: Likelihood
+    parameters: Parameters
     free: NDArray[np.bool_]
+    variance: float
+    units: FloatArray
     evaluations: int = 0
 
-    def evaluate(self, theta: FloatArray) -> Evaluation:
+    def look(self, theta: FloatArray) -> _Point:
         self.evaluations += 1
-        return evaluate(self.problem, theta, self.restricted)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            at = evaluate(self.likelihood, self.parameters.psi(theta))
+        return _Point(theta, at, self.parameters.slope(theta, at))
 
-    def height(self, at: Evaluation) -> float:
-        return at.reml if self.restricted else at.ml
+    def height(self, point: _Point) -> float:
+        at = point.at
+        value = at.reml if self.likelihood.restricted else at.ml
+        return value if np.isfinite(value) else -np.inf
 
-    def climb(
-        self, theta: FloatArray, known: Sequence[FloatArray]
-    ) -> tuple[FloatArray, Evaluation, float] | None:
+    def climb(self, theta: FloatArray, known: Sequence[_Point]) -> tuple[_Point, float] | None:
         """Ascend from θ; None if the path joins one that led to a known optimum."""
-        at = self.evaluate(theta)
-        step, decrement = self.direction(theta, at)
+        here = self.look(theta)
+        if not np.isfinite(self.height(here)):
+            return None
+        towards = self.direction(here)
         for _ in range(_MAX_STEPS):
-            if decrement <= _RESOLVED:
-                return theta, at, decrement
-            if decrement < 1e-3 and any(_close(theta, optimum) for optimum in known):
+            if towards.decrement < 1e-3 and any(self.joins(here, optimum) for optimum in known):
                 return None
-            if decrement < _TERMINAL and np.all(theta + step >= 0):
-                following = theta + step
-                ahead = self.evaluate(following)
-                next_step, next_decrement = self.direction(following, ahead)
-                if next_decrement >= decrement:
-                    return theta, at, decrement
+            following = self.advance(here, towards)
+            if following is None:
+                settled = self.settle(here)
+                if settled is None:
+                    return here, towards.decrement
+                here = settled
             else:
-                following, ahead = self.search(theta, at, step, decrement)
-                next_step, next_decrement = self.direction(following, ahead)
-            theta, at, step, decrement = following, ahead, next_step, next_decrement
-        return theta, at, decrement
+                here = following
+            towards = self.direction(here)
+        return here, towards.decrement
 
-    def direction(self, theta: FloatArray, at: Evaluation) -> tuple[FloatArray, float]:
-        """Newton step within the face of free components, and twice the gain it promises.
+    def advance(self, here: _Point, towards: _Direction) -> _Point | None:
+        """One step up; None where there is nothing left to gain."""
+        if towards.decrement <= _RESOLVED:
+            return None
+        inside = self.inside(here.theta + towards.step)
+        if towards.decrement < _TERMINAL and inside:
+            ahead = self.look(here.theta + towards.step)
+            gained = self.direction(ahead).decrement < towards.decrement
+            return ahead if gained else None
+        return self.search(here, towards)
 
-        A component at zero stays there while the criterion falls, or the step points, outwards.
+    def direction(self, here: _Point) -> _Direction:
+        """Newton step within the face of parameters that are free and off their bounds.
+
+        A parameter on its bound stays there while the criterion falls, or the step points,
+        outwards.
         """
-        active = self.free & ~((theta == 0) & (at.gradient <= 0))
+        slope, theta = here.slope, here.theta
+        low, high = theta <= self.parameters.lower, theta >= self.parameters.upper
+        active = self.free & ~(low & (slope.gradient <= 0)) & ~(high & (slope.gradient >= 0))
         while True:
             step = np.zeros_like(theta)
             if not active.any():
-                return step, 0.0
-            rows = np.flatnonzero(active)
-            face = np.ix_(rows, rows)
-            step[rows] = _newton(at.observed[face], at.expected[face], at.gradient[rows])
-            outwards = active & (theta == 0) & (step < 0)
+                return _Direction(step, 0.0, self.escape(here, active))
+            face = self.face(here, active)
+            step = face @ _newton(*self.on_face(face, slope))
+            outwards = active & ((low & (step < 0)) | (high & (step > 0)))
             if not outwards.any():
-                return step, float(at.gradient @ step)
+                step = self.shortened(step)
+                decrement = float(slope.gradient @ step)
+                return _Direction(step, decrement, self.escape(here, active))
             active &= ~outwards
 
-    def search(
-        self, theta: FloatArray, at: Evaluation, step: FloatArray, decrement: float
-    ) -> tuple[FloatArray, Evaluation]:
-        """Go as far along the step as the boundary allows, and halve until it pays."""
-        falling = step < 0
+    def escape(self, here: _Point, active: NDArray[np.bool_]) -> FloatArray | None:
+        """A direction of positive curvature (one unit long), if there is one."""
+        slope = here.slope
+        flat = np.abs(slope.gradient) * self.units <= 1e-8
+        face = self.face(here, active | (self.free & flat))
+        if not face.shape[1]:
+            return None
+        observed, expected, _ = self.on_face(face, slope)
+        scale = _scale(expected)
+        values, vectors = np.linalg.eigh(observed / np.outer(scale, scale))
+        return face @ (vectors[:, 0] / scale) if values[0] < -_ESCAPE else None
+
+    def face(self, here: _Point, active: NDArray[np.bool_]) -> FloatArray:
+        """(m, n) orthogonal directions, one unit long, within the active parameters.
+
+        Directions in which the covariance does not change are left out.
+        """
+        rows = np.flatnonzero(active)
+        face = np.zeros((len(here.theta), len(rows)))
+        face[rows, np.arange(len(rows))] = self.units[rows]
+        idle = self.parameters.idle(here.theta)
+        if not idle.shape[1] or not rows.size:
+            return face
+        idle = idle[rows] / self.units[rows, None]
+        left, sizes, _ = np.linalg.svd(idle, full_matrices=True)
+        rank = int(np.sum(sizes > 1e-12))
+        return np.asarray(face @ left[:, rank:])
+
+    def on_face(self, face: FloatArray, slope: Slope) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Observed and expected information, and the gradient, along a face."""
+        return (
+            face.T @ slope.observed @ face,
+            face.T @ slope.expected @ face,
+            face.T @ slope.gradient,
+        )
+
+    def shortened(self, step: FloatArray) -> FloatArray:
+        """The step, cut where it would change a parameter beyond recognition."""
+        longest = float(np.max(np.abs(step) / self.units))
+        return step * (_LONGEST / longest) if longest > _LONGEST else step
+
+    def inside(self, theta: FloatArray) -> bool:
+        return bool(
+            np.all(theta >= self.parameters.lower) and np.all(theta <= self.parameters.upper)
+        )
+
+    def search(self, here: _Point, towards: _Direction) -> _Point:
+        """Go as far along the step as the bounds allow, and halve until it pays."""
+        theta, step = here.theta, towards.step
         limits = np.full(theta.shape, np.inf)
-        limits[falling] = theta[falling] / -step[falling]
+        falling, rising = step < 0, step > 0
+        limits[falling] = (self.parameters.lower - theta)[falling] / step[falling]
+        limits[rising] = (self.parameters.upper - theta)[rising] / step[rising]
         reach = min(1.0, float(limits.min()))
-        slack = 1e-13 * max(1.0, abs(self.height(at)))
+        bound = np.where(falling, self.parameters.lower, self.parameters.upper)
+        slack = 1e-13 * max(1.0, abs(self.height(here)))
         for halving in range(60):
             length = reach * 0.5**halving
-            following = np.maximum(theta + length * step, 0.0)
+            following = np.clip(theta + length * step, self.parameters.lower, self.parameters.upper)
             if halving == 0 and reach < 1:
-                following[limits <= reach] = 0.0
-            ahead = self.evaluate(following)
-            if self.height(ahead) >= self.height(at) + 1e-4 * length * decrement - slack:
-                return following, ahead
+                following[limits <= reach] = bound[limits <= reach]
+            ahead = self.look(following)
+            wanted = self.height(here) + 1e-4 * length * towards.decrement - slack
+            if self.height(ahead) >= wanted:
+                return ahead
         raise ConvergenceError(
             "the likelihood could not be increased along its own gradient; check the sampling "
             "covariances for blocks that are nearly singular"
         )
 
+    def settle(self, here: _Point) -> _Point | None:
+        """From a stationary point: onto the edge if it lies there, or off a saddle; else None."""
+        snapped = np.where(
+            self.free, self.parameters.snapped(here.theta, self.variance), here.theta
+        )
+        if np.any(np.abs(snapped - here.theta) > _SAME * self.units):
+            edge = self.look(snapped)
+            if self.height(edge) >= self.height(here) - 1e-10:
+                return edge
+        direction = self.direction(here).escape
+        if direction is None:
+            return None
+        for length in 0.25 ** np.arange(8):
+            for sign in (1.0, -1.0):
+                tried = np.clip(
+                    here.theta + sign * length * direction,
+                    self.parameters.lower,
+                    self.parameters.upper,
+                )
+                ahead = self.look(tried)
+                if self.height(ahead) > self.height(here) + 1e-10:
+                    return ahead
+        return None
+
+    def joins(self, here: _Point, optimum: _Point) -> bool:
+        """Whether this point is next to a known optimum."""
+        psi, goal = self.parameters.psi(here.theta), self.parameters.psi(optimum.theta)
+        return bool(np.all(np.abs(psi - goal) <= 1e-3 * np.abs(goal) + 1e-6 * self.variance))
+
 
 def maximise(
-    problem: BlockProblem,
-    restricted: bool,
+    likelihood: Likelihood,
+    parameters: Parameters,
     fixed: FloatArray,
     starts: Sequence[FloatArray] | None = None,
 ) -> Maximum:
-    """Maximise the (restricted) likelihood over the components that are not fixed.
+    """Maximise the (restricted) likelihood over the parameters that are not fixed.
 
     Parameters
     ----------
-    problem : BlockProblem
-    restricted : bool
-        REML, else ML.
-    fixed : (T,) float
-        Values of fixed components; NaN where a component is estimated.
-    starts : sequence of (T,) float, optional
+    likelihood : Likelihood
+    parameters : Parameters
+    fixed : (m,) float
+        Values of fixed parameters; NaN where one is estimated.
+    starts : sequence of (m,) float, optional
         Where to begin; by default ``starting_values``. The best optimum wins.
 
     Raises
@@ -144,69 +263,64 @@ def maximise(
         If no start leads to a point where the expected gain of a Newton step is below 1e-12.
     """
     free = np.isnan(fixed)
-    climber = _Climber(problem=problem, restricted=restricted, free=free)
+    variance = total_variance(likelihood)
+    climber = _Climber(likelihood, parameters, free, variance, parameters.units(variance))
     if not free.any():
-        at = climber.evaluate(fixed)
-        return Maximum(theta=fixed, at=at, convergence=Convergence(method="fixed", evaluations=1))
-    found: list[tuple[FloatArray, Evaluation, float]] = []
-    tried = starting_values(problem) if starts is None else tuple(starts)
+        only = climber.look(fixed)
+        record = Convergence(method="fixed", evaluations=1)
+        return Maximum(theta=fixed, at=only.at, slope=only.slope, convergence=record)
+    found: list[_Point] = []
+    tried = starting_values(likelihood, parameters) if starts is None else tuple(starts)
     for start in tried:
-        origin = np.where(free, start, fixed)
-        reached = climber.climb(origin, [theta for theta, _, _ in found])
-        if reached is not None and reached[2] <= _CONVERGED:
-            found.append(reached)
+        reached = climber.climb(np.where(free, start, fixed), found)
+        if reached is not None and reached[1] <= _CONVERGED:
+            found.append(reached[0])
     if not found:
         raise ConvergenceError(
             f"no optimum of the likelihood was reached from {len(tried)} starts; "
-            "simplify random=, or fix a component with sigma2="
+            "simplify random= or structure=, or fix a component"
         )
-    theta, at, _ = max(found, key=lambda item: climber.height(item[1]))
-    interior = free & (theta > 0)
-    record = Convergence(
-        method="projected Newton",
-        score=float(np.max(np.abs(at.gradient * theta)[interior], initial=0.0)),
-        evaluations=climber.evaluations,
-        boundary=bool(np.any(free & (theta == 0))),
-        starts=len(tried),
+    best = max(found, key=climber.height)
+    return Maximum(
+        theta=best.theta,
+        at=best.at,
+        slope=best.slope,
+        convergence=_record(climber, best, len(tried)),
     )
-    return Maximum(theta=theta, at=at, convergence=record)
-
-
-def starting_values(problem: BlockProblem) -> tuple[FloatArray, ...]:
-    """A moment estimate of the total, shared out evenly, mostly to each, and nearly none."""
-    T = len(problem.kernels)
-    v = problem.V.diagonal()
-    y = np.empty(problem.V.size)
-    for stack, part in zip(problem.V.stacks, problem.parts, strict=True):
-        y[stack.rows] = part.y
-    solution = weighted_least_squares(y, 1 / v, problem.basis.Q)
-    df = len(y) - problem.basis.Q.shape[1]
-    total = max((solution.rss - df) / solution.trace_p, 0.1 * typical_variance(solution))
-    even = np.full(T, total / T)
-    shares = [even]
-    if T > 1:
-        for t in range(T):
-            share = np.full(T, 0.05 * total / (T - 1))
-            share[t] = 0.95 * total
-            shares.append(share)
-    return (*shares, 1e-3 * even, 10 * even)
 
 
 def _newton(observed: FloatArray, expected: FloatArray, gradient: FloatArray) -> FloatArray:
-    """Solve by the observed information where it is positive definite, else the expected."""
-    for information in (observed, expected):
-        scale = np.sqrt(np.abs(np.diagonal(information)))
-        if np.any(scale == 0):
-            continue
-        values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-        if values[0] > 1e-8:
-            return np.asarray(vectors @ ((vectors.T @ (gradient / scale)) / values) / scale)
-    raise ConvergenceError(
-        "the information about the variance components is singular: the random terms cannot be "
-        "told apart; leave one out or fix it with sigma2="
+    """Newton step uphill: directions of positive curvature are followed, not fled.
+
+    Where the observed information is not positive definite, its eigenvalues count by their size
+    (Dauphin et al., 2014, arXiv:1406.2572), each at least a hundredth of the expected one.
+    """
+    scale = _scale(expected)
+    values, vectors = np.linalg.eigh(observed / np.outer(scale, scale))
+    if values[0] <= _POSITIVE:
+        values = np.maximum(np.abs(values), 1e-2)
+    return np.asarray(vectors @ ((vectors.T @ (gradient / scale)) / values) / scale)
+
+
+def _scale(expected: FloatArray) -> FloatArray:
+    """Square root of the information about one unit of each direction, never very small."""
+    return np.asarray(np.sqrt(np.maximum(np.diagonal(expected), 1e-2)))
+
+
+def _record(climber: _Climber, best: _Point, starts: int) -> Convergence:
+    parameters, free = climber.parameters, climber.free
+    on_bound = (best.theta <= parameters.lower) | (best.theta >= parameters.upper)
+    interior = free & ~on_bound
+    naturals = parameters.natural(best.theta)
+    edge = on_bound & free
+    for natural, place in zip(naturals, parameters.places, strict=True):
+        if free[place].any():
+            degenerate = np.any(natural.tau2 == 0) or np.any(np.abs(natural.rho) == 1)
+            edge[place] |= bool(degenerate)
+    return Convergence(
+        method="projected Newton",
+        score=float(np.max(np.abs(best.slope.gradient * climber.units)[interior], initial=0.0)),
+        evaluations=climber.evaluations,
+        boundary=bool(edge.any()),
+        starts=starts,
     )
-
-
-def _close(theta: FloatArray, optimum: FloatArray) -> bool:
-    same_face = np.array_equal(theta == 0, optimum == 0)
-    return same_face and bool(np.all(np.abs(theta - optimum) <= 1e-3 * np.abs(optimum)))

@@ -37,7 +37,9 @@ def test_a_list_of_terms() -> None:
     [
         ("study/effect", "cannot be read"),
         ("~ 1 | study + effect", "cannot be read"),
-        ("~ effect | study", "inner | outer"),
+        ("~ effect | lab/study", "one outer factor"),
+        ("~ same | lab", "one level"),
+        ("~ effect + study | lab", "structure='GEN'"),
         ("~ 1 | studie", "did you mean 'study'"),
         ("~ 1 | hole", "'hole' is missing in row 1"),
         ("~ 1 | same", "all 6 rows have the same same"),
