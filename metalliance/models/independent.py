@@ -15,8 +15,8 @@ from metalliance.models.inputs import Inputs, is_diagonal
 from metalliance.models.result import Component, Fit
 from metalliance.models.rows import describe_rows, numeric_column
 from metalliance.numerics.blocks import BlockDiagonal, FloatArray
-from metalliance.numerics.linalg import orthonormal_basis
-from metalliance.numerics.regressions import regressions
+from metalliance.numerics.linalg import Basis, orthonormal_basis
+from metalliance.numerics.regressions import Regressions, regressions
 from metalliance.numerics.tau2 import ESTIMATORS
 from metalliance.numerics.univariate import generalised_least_squares, user_weighted
 
@@ -142,18 +142,24 @@ def fit_independent(
         log_lik_reml=solution.log_lik_reml,
         convergence=tau2.convergence,
     )
-    if weights is None:
-        return fit
-    beta, vcov = user_weighted(problem, basis, weights, value)
+    return fit if weights is None else _reweighted(fit, problem, basis, weights, solution.rss)
+
+
+def _reweighted(
+    fit: Fit, problem: Regressions, basis: Basis, weights: FloatArray, rss: float
+) -> UserWeightedFit:
+    """The same fit with coefficients by the user's weights."""
+    beta, vcov = user_weighted(problem, basis, weights, fit.tau2)
+    residuals = fit.yi - fit.X @ beta
+    loss = 0.5 * (float(np.sum(residuals**2 / (fit.vi + fit.tau2))) - rss)
     kept = {each.name: getattr(fit, each.name) for each in fields(fit)}
-    loss = 0.5 * (float(np.sum((y - X @ beta) ** 2 / (v + value))) - solution.rss)
     changed = {
         "beta": beta,
         "vcov": vcov,
         "log_lik_ml": fit.log_lik_ml - loss,
         "log_lik_reml": fit.log_lik_reml - loss,
         "weights": weights,
-        "rss": solution.rss,
+        "rss": rss,
     }
     return UserWeightedFit(**kept | changed)
 

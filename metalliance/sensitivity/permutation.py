@@ -96,8 +96,9 @@ def permutation_test(
         y, v = _permuted(model, rng, None if complete else iterations)
     observed = _refits(inference, model.yi[None], model.vi[None])
     others = _refits(inference, y, v)
-    statistic = observed.beta / observed.std_error
-    reached = np.abs(others.beta / others.std_error) >= np.abs(statistic) - _TOLERANCE
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = observed.beta / observed.std_error
+        reached = np.abs(others.beta / others.std_error) >= np.abs(statistic) - _TOLERANCE
     table = pd.DataFrame(
         {
             "term": list(model.terms),
