@@ -103,7 +103,7 @@ def fit_independent(
         log_lik_ml=solution.log_lik_ml,
         log_lik_reml=solution.log_lik_reml,
         convergence=tau2.convergence,
-        rss=solution.rss,
+        rss=float(np.sum((y - X @ solution.beta) ** 2 / (v + value))),
     )
     return fit if weights is None else _reweighted(fit, problem, basis, weights)
 
