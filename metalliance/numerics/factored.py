@@ -47,8 +47,12 @@ class Factored:
 
     @property
     def bounds(self) -> tuple[FloatArray, FloatArray]:
-        m = self.anchored + self.q * (self.q - self.anchored)
-        return np.full(m, -np.inf), np.full(m, np.inf)
+        n = self.anchored
+        m = n + self.q * (self.q - n)
+        lower = np.full(m, -np.inf)
+        if n > 1:
+            lower[:n] = 0.0  # two lengths of opposite sign would turn their correlation round
+        return lower, np.full(m, np.inf)
 
     def pattern(self) -> IntArray:
         return triangle(self.q)
@@ -145,8 +149,9 @@ class Factored:
         free = theta[n:].reshape(self.q - n, self.q)
         free = np.where((np.einsum("aj,aj->a", free, free) < little)[:, None], 0.0, free)
         left, sizes, right = np.linalg.svd(free[:, n:], full_matrices=False)
-        if np.any(sizes**2 < little):
-            rest = (left * np.where(sizes**2 < little, 0.0, sizes)) @ right
+        small = sizes**2 < little
+        if np.any(small & (sizes > _ROUNDING * np.sqrt(variance))):
+            rest = (left * np.where(small, 0.0, sizes)) @ right
             free = np.hstack([free[:, :n], rest])
         return np.concatenate([lengths, free.ravel()])
 

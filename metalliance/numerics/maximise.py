@@ -25,7 +25,6 @@ _POSITIVE = 1e-8
 _ESCAPE = 1e-6
 _NEAR = 1e-2
 _LONGEST = 1.5
-_SAME = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -216,7 +215,7 @@ class _Climber:
         snapped = np.where(
             self.free, self.parameters.snapped(here.theta, self.variance), here.theta
         )
-        if np.any(np.abs(snapped - here.theta) > _SAME * self.units):
+        if not np.array_equal(snapped, here.theta):
             edge = self.look(snapped)
             if self.height(edge) >= self.height(here) - 1e-10:
                 return edge
