@@ -30,6 +30,7 @@ class Factored:
     θ and directions u_a = ``directions`` held; the other rows are free. With no row anchored
     every L is possible, with one the first variance is a parameter of its own, with two the
     first two variances and their correlation, and with all rows every correlation is held.
+    Lengths are not negative: below zero a held correlation would change its sign.
     """
 
     q: int
@@ -46,8 +47,9 @@ class Factored:
 
     @property
     def bounds(self) -> tuple[FloatArray, FloatArray]:
-        m = self.anchored + self.q * (self.q - self.anchored)
-        return np.full(m, -np.inf), np.full(m, np.inf)
+        free = self.q * (self.q - self.anchored)
+        lower = np.append(np.zeros(self.anchored), np.full(free, -np.inf))
+        return lower, np.full(len(lower), np.inf)
 
     def pattern(self) -> IntArray:
         return triangle(self.q)
@@ -180,7 +182,7 @@ class Circular:
 
     @property
     def bounds(self) -> tuple[FloatArray, FloatArray]:
-        return np.full(3, -np.inf), np.full(3, np.inf)
+        return np.array([0.0, 0.0, -np.inf]), np.full(3, np.inf)
 
     def pattern(self) -> IntArray:
         return np.array([[0, 2], [2, 1]])
@@ -205,7 +207,8 @@ class Circular:
         return Entries(psi=psi, jacobian=jacobian, hessian=hessian)
 
     def natural(self, theta: FloatArray) -> Natural:
-        return Natural(tau2=theta[:2] ** 2, rho=np.cos(theta[2:]))
+        tau2 = theta[:2] ** 2
+        return Natural(tau2=tau2, rho=np.cos(theta[2:]) if np.all(tau2 > 0) else np.full(1, np.nan))
 
     def theta(self, tau2: FloatArray, rho: FloatArray) -> FloatArray:
         return np.append(np.sqrt(tau2), np.arccos(np.clip(rho, -1.0, 1.0)))
