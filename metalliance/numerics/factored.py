@@ -150,11 +150,12 @@ class Factored:
         n, little = self.anchored, _ZERO * variance
         lengths = np.where(theta[:n] ** 2 < little, 0.0, theta[:n])
         free = theta[n:].reshape(self.q - n, self.q)
-        free = np.where((np.einsum("aj,aj->a", free, free) < little)[:, None], 0.0, free)
+        none = (np.einsum("aj,aj->a", free, free) < little)[:, None]
+        free = np.where(none, 0.0, free)
         left, sizes, right = np.linalg.svd(free[:, n:], full_matrices=False)
         if np.any(sizes**2 < little):
             rest = (left * np.where(sizes**2 < little, 0.0, sizes)) @ right
-            free = np.hstack([free[:, :n], rest])
+            free = np.where(none, 0.0, np.hstack([free[:, :n], rest]))
         return np.concatenate([lengths, free.ravel()])
 
     def _rows(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:

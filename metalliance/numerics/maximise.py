@@ -215,7 +215,8 @@ class _Climber:
         snapped = np.where(
             self.free, self.parameters.snapped(here.theta, self.variance), here.theta
         )
-        if np.any(np.abs(snapped - here.theta) > _SAME * self.units):
+        moved = np.abs(snapped - here.theta) > _SAME * self.units
+        if np.any(moved | ((snapped == 0) & (here.theta != 0))):
             edge = self.look(snapped)
             if self.height(edge) >= self.height(here) - 1e-10:
                 return edge
