@@ -146,6 +146,22 @@ def test_a_singular_covariance_of_the_effects() -> None:
     assert_same(evaluate(data.likelihood(), psi), dense(data, psi, restricted=True))
 
 
+@pytest.mark.parametrize("restricted", [True, False])
+def test_two_terms_of_single_rows(restricted: bool) -> None:
+    """They cannot both be estimated, but one can be held."""
+    data = example("nested", seed=8)
+    study, row = data.factors
+    pairs = Factor(
+        outer=row.outer // 2,
+        inner=row.outer % 2,
+        slopes=None,
+        structure=STRUCTURES["ID"](2, 2),
+    )
+    twice = Example(y=data.y, X=data.X, V=data.V, factors=(row, study, pairs))
+    psi = np.array([0.1, 0.3, 0.05])
+    assert_same(evaluate(twice.likelihood(restricted), psi), dense(twice, psi, restricted))
+
+
 def exact(data: Example, psi: list[float]) -> tuple[float, float, list[float]]:
     """Both log-likelihoods and the REML gradient in fractions, rounded at the very end."""
     k, p = data.X.shape
