@@ -143,6 +143,9 @@ class Factored:
                 turns.append(np.concatenate([np.zeros(n), turn.ravel()]))
         return np.array(turns).T if turns and free.size else np.empty((len(theta), 0))
 
+    def turned(self, theta: FloatArray, slope: FloatArray) -> FloatArray:
+        return theta
+
     def units(self, variance: float) -> FloatArray:
         return np.full(len(self.bounds[0]), np.sqrt(variance))
 
@@ -219,6 +222,9 @@ class Circular:
 
     def idle(self, theta: FloatArray) -> FloatArray:
         return np.empty((3, 0))
+
+    def turned(self, theta: FloatArray, slope: FloatArray) -> FloatArray:
+        return theta
 
     def units(self, variance: float) -> FloatArray:
         return np.array([np.sqrt(variance), np.sqrt(variance), 1.0])
