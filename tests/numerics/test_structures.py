@@ -328,6 +328,27 @@ def test_no_correlation_without_variance() -> None:
     assert Independent(1, common=True).natural(zero).rho.tolist() == nothing.tolist()
 
 
+def test_turning_to_a_correlation_at_which_a_variance_helps() -> None:
+    cs, ar = STRUCTURES["CS"](3, 3), STRUCTURES["AR"](3, 3)
+    at_zero = np.array([0.0, 0.1])
+    assert cs.turned(at_zero, np.array([-1.0, 3.0])).tolist() == [0.0, 1.0]
+    assert cs.turned(at_zero, np.array([-1.0, -3.0])).tolist() == [0.0, -0.5]
+    assert cs.turned(at_zero, np.array([-1.0, 0.5])).tolist() == at_zero.tolist()
+    assert ar.turned(at_zero, np.array([-1.0, -1.0, 0.5])).tolist() == [0.0, -1.0]
+    inside = np.array([0.2, 0.1])
+    assert np.array_equal(cs.turned(inside, np.array([-1.0, 3.0])), inside)
+
+
+@pytest.mark.parametrize("structure", EVERY, ids=label)
+def test_turning_changes_no_entry(structure: Structure) -> None:
+    rng = np.random.default_rng(10)
+    for scale in (0.0, 1.0):
+        theta = np.maximum(scale * some_theta(structure, 10), structure.bounds[0])
+        at = structure.entries(theta)
+        turned = structure.turned(theta, rng.normal(size=len(at.psi)))
+        assert np.array_equal(structure.entries(turned).psi, at.psi)
+
+
 def test_places_are_diagonal_first_then_pairs() -> None:
     a, b = places_of(3)
     assert list(zip(a.tolist(), b.tolist(), strict=True)) == [
