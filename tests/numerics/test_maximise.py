@@ -402,6 +402,28 @@ def test_starts_are_allowed_and_finite(model: str) -> None:
         assert np.isfinite(evaluate(likelihood, parameters.psi(start)).reml)
 
 
+@pytest.mark.parametrize("model", ["CS", "HCS", "AR", "UN", "UN of two"])
+def test_starts_lie_on_each_side_of_no_correlation(model: str) -> None:
+    data = example(model, 10)
+    starts = starting_values(data.likelihood(), data.parameters)
+    rho = [data.parameters.natural(start)[0].rho for start in starts]
+    assert any(np.all(value > 0.5) for value in rho)
+    assert any(np.all(value < -0.1) for value in rho)
+    assert any(np.all(np.abs(value) < 1e-12) for value in rho)
+
+
+@pytest.mark.parametrize("model", ["HCS", "UN", "UN of two", "GEN"])
+def test_a_saddle_is_left(model: str) -> None:
+    """Standard deviations of zero are a stationary point, whatever the data say."""
+    data = example(model, 15, spread=3.0)
+    free = np.full(len(data.parameters.lower), np.nan)
+    likelihood = data.likelihood()
+    from_zero = maximise(likelihood, data.parameters, free, [np.zeros(len(free))])
+    usual = maximise(likelihood, data.parameters, free)
+    assert from_zero.at.reml > height(likelihood, np.zeros(likelihood.layout.entries)) + 1
+    assert from_zero.at.reml == pytest.approx(usual.at.reml, abs=1e-9)
+
+
 def test_what_the_data_cannot_tell_apart() -> None:
     def named(data: Example, free: list[bool] | None = None) -> tuple[int, ...]:
         count = sum(sum(factor.structure.size) for factor in data.factors)
