@@ -124,8 +124,8 @@ def fit(
         return fit_independent(inputs, design, X, method, fixed_tau2(tau2, method), call, given)
     terms = parse_random(random, inputs.frame, structure)
     used = [term.structure for term in terms if term.structure != "1"]
-    call = describe_call(mods, random, used, V, method, yi, vi, tau2, sigma2, rho)
     part = random_part(terms, sigma2, tau2, rho)
+    call = describe_call(mods, random, used, V, method, yi, vi, tau2, sigma2, rho)
     return fit_multilevel(inputs, design, X, method, part, call)
 
 

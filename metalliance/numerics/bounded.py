@@ -19,6 +19,7 @@ from metalliance.numerics.covariances import (
 __all__ = ["Heteroscedastic", "Homogeneous", "Independent"]
 
 _ZERO = 1e-10
+_TRIALS = 41
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,9 @@ class Independent:
 
     def idle(self, theta: FloatArray) -> FloatArray:
         return np.empty((len(theta), 0))
+
+    def turned(self, theta: FloatArray, slope: FloatArray) -> FloatArray:
+        return theta
 
     def units(self, variance: float) -> FloatArray:
         return np.full(self.size[0], variance)
@@ -118,6 +122,16 @@ class Homogeneous:
     def idle(self, theta: FloatArray) -> FloatArray:
         return np.empty((len(theta), 0))
 
+    def turned(self, theta: FloatArray, slope: FloatArray) -> FloatArray:
+        if theta[0] > 0:
+            return theta
+        low, high = self.bounds[0][1], self.bounds[1][1]
+        trials = np.append(theta[1], np.linspace(low, high, _TRIALS if self.decaying else 2))
+        distance = np.arange(len(slope))
+        rises = (trials[:, None] ** distance) @ slope
+        best = int(np.argmax(rises))
+        return np.array([0.0, trials[best]]) if rises[best] > 0 else theta
+
     def units(self, variance: float) -> FloatArray:
         return np.array([variance, 1.0])
 
@@ -174,6 +188,9 @@ class Heteroscedastic:
 
     def idle(self, theta: FloatArray) -> FloatArray:
         return np.empty((len(theta), 0))
+
+    def turned(self, theta: FloatArray, slope: FloatArray) -> FloatArray:
+        return theta
 
     def units(self, variance: float) -> FloatArray:
         return np.append(np.full(self.q, np.sqrt(variance)), 1.0)

@@ -89,6 +89,13 @@ class Structure(Protocol):
     def idle(self, theta: FloatArray) -> FloatArray:
         """(m, n) directions in which no entry changes."""
 
+    def turned(self, theta: FloatArray, slope: FloatArray) -> FloatArray:
+        """Return θ of the same entries from which the likelihood can rise, if there is one.
+
+        Without variance G is zero whatever the correlation, but whether a variance would help
+        depends on it. ``slope`` (C,) is the gradient of the likelihood in the entries.
+        """
+
     def units(self, variance: float) -> FloatArray:
         """(m,) size of a notable change of θ where ``variance`` is one of a variance."""
 

@@ -31,6 +31,7 @@ class Factored:
     θ and directions u_a = ``directions`` held; the other rows are free. With no row anchored
     every L is possible, with one the first variance is a parameter of its own, with two the
     first two variances and their correlation, and with all rows every correlation is held.
+    Lengths are not negative: below zero a held correlation would change its sign.
     """
 
     q: int
@@ -47,12 +48,9 @@ class Factored:
 
     @property
     def bounds(self) -> tuple[FloatArray, FloatArray]:
-        n = self.anchored
-        m = n + self.q * (self.q - n)
-        lower = np.full(m, -np.inf)
-        if n > 1:
-            lower[:n] = 0.0  # two lengths of opposite sign would turn their correlation round
-        return lower, np.full(m, np.inf)
+        free = self.q * (self.q - self.anchored)
+        lower = np.append(np.zeros(self.anchored), np.full(free, -np.inf))
+        return lower, np.full(len(lower), np.inf)
 
     def pattern(self) -> IntArray:
         return triangle(self.q)
@@ -140,6 +138,9 @@ class Factored:
                 turns.append(np.concatenate([np.zeros(n), turn.ravel()]))
         return np.array(turns).T if turns and free.size else np.empty((len(theta), 0))
 
+    def turned(self, theta: FloatArray, slope: FloatArray) -> FloatArray:
+        return theta
+
     def units(self, variance: float) -> FloatArray:
         return np.full(len(self.bounds[0]), np.sqrt(variance))
 
@@ -147,12 +148,13 @@ class Factored:
         n, little = self.anchored, _ZERO * variance
         lengths = np.where(theta[:n] ** 2 < little, 0.0, theta[:n])
         free = theta[n:].reshape(self.q - n, self.q)
-        free = np.where((np.einsum("aj,aj->a", free, free) < little)[:, None], 0.0, free)
+        none = (np.einsum("aj,aj->a", free, free) < little)[:, None]
+        free = np.where(none, 0.0, free)
         left, sizes, right = np.linalg.svd(free[:, n:], full_matrices=False)
         small = sizes**2 < little
         if np.any(small & (sizes > _ROUNDING * np.sqrt(variance))):
             rest = (left * np.where(small, 0.0, sizes)) @ right
-            free = np.hstack([free[:, :n], rest])
+            free = np.where(none, 0.0, np.hstack([free[:, :n], rest]))
         return np.concatenate([lengths, free.ravel()])
 
     def _rows(self, theta: FloatArray) -> FloatArray:
@@ -186,7 +188,7 @@ class Circular:
 
     @property
     def bounds(self) -> tuple[FloatArray, FloatArray]:
-        return np.full(3, -np.inf), np.full(3, np.inf)
+        return np.array([0.0, 0.0, -np.inf]), np.full(3, np.inf)
 
     def pattern(self) -> IntArray:
         return np.array([[0, 2], [2, 1]])
@@ -211,7 +213,8 @@ class Circular:
         return Entries(psi=psi, jacobian=jacobian, hessian=hessian)
 
     def natural(self, theta: FloatArray) -> Natural:
-        return Natural(tau2=theta[:2] ** 2, rho=np.cos(theta[2:]))
+        tau2 = theta[:2] ** 2
+        return Natural(tau2=tau2, rho=np.cos(theta[2:]) if np.all(tau2 > 0) else np.full(1, np.nan))
 
     def theta(self, tau2: FloatArray, rho: FloatArray) -> FloatArray:
         return np.append(np.sqrt(tau2), np.arccos(np.clip(rho, -1.0, 1.0)))
@@ -221,6 +224,9 @@ class Circular:
 
     def idle(self, theta: FloatArray) -> FloatArray:
         return np.empty((3, 0))
+
+    def turned(self, theta: FloatArray, slope: FloatArray) -> FloatArray:
+        return theta
 
     def units(self, variance: float) -> FloatArray:
         return np.array([np.sqrt(variance), np.sqrt(variance), 1.0])

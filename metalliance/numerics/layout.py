@@ -139,7 +139,7 @@ def lay_out(y: FloatArray, X: FloatArray, V: BlockDiagonal, factors: Sequence[Fa
     """
     sizes = [int(factor.structure.pattern().max()) + 1 for factor in factors]
     first = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
-    identity = [t for t, factor in enumerate(factors) if factor.is_identity()]
+    identity = [t for t, factor in enumerate(factors) if factor.is_identity()][:1]
     basis = orthonormal_basis(X)
     d, vectors = _eigen(V)
     R = _rotated(V, vectors, np.column_stack([basis.Q, y]))

@@ -212,6 +212,9 @@ class _Climber:
 
     def settle(self, here: _Point) -> _Point | None:
         """From a stationary point: onto the edge if it lies there, or off a saddle; else None."""
+        turned = self.parameters.turned(here.theta, here.at.gradient)
+        if np.any(self.free & (turned != here.theta)):
+            return self.look(np.where(self.free, turned, here.theta))
         snapped = np.where(
             self.free, self.parameters.snapped(here.theta, self.variance), here.theta
         )

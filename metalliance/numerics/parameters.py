@@ -75,6 +75,15 @@ class Parameters:
         parts = [structure.snapped(theta[at], variance) for structure, at in self._pairs()]
         return np.concatenate(parts) if parts else np.empty(0)
 
+    def turned(self, theta: FloatArray, slope: FloatArray) -> FloatArray:
+        """Return θ of the same entries from which the likelihood can rise, if there is one."""
+        parts, first = [], 0
+        for structure, at in self._pairs():
+            last = first + int(structure.pattern().max()) + 1
+            parts.append(structure.turned(theta[at], slope[first:last]))
+            first = last
+        return np.concatenate(parts) if parts else np.empty(0)
+
     def idle(self, theta: FloatArray) -> FloatArray:
         """(m, n) directions in which no entry changes."""
         columns = []
