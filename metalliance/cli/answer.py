@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from metalliance.cli.asked import Asked
-from metalliance.cli.rows import Rows, new_rows, read_rows
+from metalliance.cli.rows import SCALES, Rows, new_rows, read_rows
 from metalliance.cli.wording import by_option, spoken
 from metalliance.effectsize.covariance import SamplingCovariance
 from metalliance.effectsize.dependence import sampling_covariance
@@ -179,10 +179,8 @@ def _read(asked: Asked, rows: Rows, inference: Inference) -> Answer:
     parts = components(model)
     if limits is not None:
         parts = limits[~limits["name"].isin(["i2", "h2"])].reset_index(drop=True)
-    new = new_rows(asked, model.data, _moderators(asked, model))
-    transform = asked.transform
-    if transform is None and rows.scale(asked.yi) == "Fisher's z":
-        transform = "r"
+    new = new_rows(asked, model.data, _inner(model))
+    transform = _transform(asked, rows)
     shown = (None, transform) if transform else (None,)
     means = [predict(inference, new, one, asked.target, asked.pi_df, asked.level) for one in shown]
     return Answer(
@@ -198,10 +196,21 @@ def _read(asked: Asked, rows: Rows, inference: Inference) -> Answer:
         predict=means[0],
         predict_r=means[1] if transform else None,
         transform=transform,
-        labels=_labels(asked, means[0], model),
+        labels=_labels(model, new, means[0]),
         likelihood_ratio=None,
         permutation=None,
     )
+
+
+def _transform(asked: Asked, rows: Rows) -> str | None:
+    """How means become correlations: as asked, and by tanh where effects are known to be z."""
+    is_z = rows.scale(asked.yi) == SCALES["z"]
+    if asked.transform is not None and rows.coded and not is_z:
+        raise SpecificationError(
+            f"--transform turns Fisher's z into r, but the scale here is: {rows.scale(asked.yi)}; "
+            "leave it out"
+        )
+    return asked.transform or ("r" if is_z else None)
 
 
 def _tests(inference: Inference) -> pd.DataFrame:
@@ -214,20 +223,23 @@ def _tests(inference: Inference) -> pd.DataFrame:
     return pd.concat(tests, ignore_index=True) if tests else pd.DataFrame(columns=columns)
 
 
-def _moderators(asked: Asked, model: Fit) -> tuple[str, ...]:
-    """Columns that a mean or its prediction interval depends on."""
-    names = list(parse_formula(asked.mods).columns)
+def _inner(model: Fit) -> list[str]:
+    """Columns that say which variance a prediction interval takes."""
+    names: list[str] = []
     for term in model.random:
         if term.slopes is not None:
             names += parse_formula(term.slopes.formula).columns
         elif term.inner:
             names.append(term.inner)
-    return tuple(dict.fromkeys(names))
+    return names
 
 
-def _labels(asked: Asked, means: pd.DataFrame, model: Fit) -> tuple[str, ...]:
-    if asked.at:
-        return tuple(", ".join(f"{name}={value}" for name, value in row) for row in asked.at)
-    if asked.newdata is None and model.design.is_mean_only:
+def _labels(model: Fit, new: pd.DataFrame | None, means: pd.DataFrame) -> tuple[str, ...]:
+    if new is not None and len(new.columns):
+        return tuple(
+            ", ".join(f"{name}={value}" for name, value in row.items() if pd.notna(value))
+            for row in new.astype(object).to_dict(orient="records")
+        )
+    if new is None and model.design.is_mean_only:
         return ("mean",)
     return tuple(f"row {index}" for index in means.index)

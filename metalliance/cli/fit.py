@@ -81,8 +81,9 @@ def fit(
     vcov: Annotated[
         str,
         typer.Option(
+            show_default=False,
             help="Standard errors: model knha adhoc CR0 CR1 CR1p CR1S CR2 CR3. By default knha, "
-            "with --random CR2."
+            "with --random CR2.",
         ),
     ] = "default",
     test: Annotated[

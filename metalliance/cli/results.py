@@ -25,6 +25,7 @@ def fit_results(found: Answer) -> dict[str, Any]:
     result: dict[str, Any] = plain(
         {
             "file": {"path": found.asked.file, "sha256": rows.sha256},
+            "simulated": rows.simulated,
             "rows": {
                 "read": rows.read,
                 "used": len(rows.frame),

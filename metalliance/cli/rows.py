@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from metalliance.cli.asked import Asked
-from metalliance.coding.effect_file import EffectFile, read_effect_file, typed
+from metalliance.coding.effect_file import EffectFile, read_effect_file, retyped, typed
 from metalliance.coding.guard import file_problem
 from metalliance.coding.review import read_review
 from metalliance.coding.spreadsheet import Source, open_source
@@ -20,10 +19,11 @@ from metalliance.models.formula import parse_formula
 from metalliance.models.missing import complete_rows, missing_moderators
 from metalliance.models.rows import require_columns
 
-__all__ = ["Rows", "new_rows", "read_rows"]
+__all__ = ["SCALES", "Rows", "new_rows", "read_rows"]
 
 POOL = ("component", "estimand", "path", "es_metric")
 SCALES = {"z": "Fisher's z", "beta": "standardised coefficient"}
+REVIEW_COLUMNS = (("yi", "vi"), ("r", "v_r"))
 AT_MOST = 12
 
 
@@ -47,6 +47,8 @@ class Rows:
     assumed : tuple of str
         What a coded review leaves unsaid.
     problems : tuple of Problem
+    simulated : bool
+        Whether a coded review says so of its data.
     """
 
     frame: pd.DataFrame
@@ -57,6 +59,7 @@ class Rows:
     incomplete: int = 0
     assumed: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    simulated: bool = False
 
     @property
     def coded(self) -> bool:
@@ -87,45 +90,59 @@ def read_rows(asked: Asked) -> Rows:
     columns = _columns(rows.frame, asked)
     if file is not None:
         file.check_effects(rows.frame.index, asked.yi, asked.vi)
-        file.check_moderators(rows.frame.index, columns)
+        used = parse_formula(asked.mods).variables
+        as_numbers = [one.column for one in used if one.role != "factor"]
+        file.check_moderators(rows.frame.index, list(dict.fromkeys(as_numbers)))
     if rows.coded:
         _refuse_mixture(rows.frame, asked)
     elif file is not None:
         notes = file.looks_missing(rows.frame.index, columns)
         rows = replace(rows, problems=(*rows.problems, *notes))
     rows = replace(rows, missing=missing_moderators(rows.frame, asked.mods))
-    return _complete(rows, asked.mods, columns) if asked.complete else rows
+    return _complete(rows, asked.mods) if asked.complete else rows
 
 
-def new_rows(asked: Asked, fitted: pd.DataFrame, moderators: Sequence[str]) -> pd.DataFrame | None:
-    """Moderator values for which means are wanted, as numbers where the fitted rows have them."""
+def new_rows(asked: Asked, fitted: pd.DataFrame, inner: Sequence[str] = ()) -> pd.DataFrame | None:
+    """Moderator values for which means are wanted, as numbers where the fitted rows have them.
+
+    Parameters
+    ----------
+    asked : Asked
+    fitted : DataFrame
+    inner : sequence of str
+        Columns beside the moderators that a prediction interval depends on.
+    """
     if asked.newdata is not None:
-        source = open_source(asked.newdata)
-        file = read_effect_file(source, [])
+        file = read_effect_file(open_source(asked.newdata), [])
         assert file is not None  # nothing is needed, so any header will do
-        used = [name for name in file.frame.columns if name in fitted.columns]
-        cells = {name: [file.raw(row, name) for row in file.frame.index] for name in used}
-        index = file.frame.index
+        flag, index = "--newdata", file.frame.index
+        cells = {name: [file.raw(row, name) for row in index] for name in file.columns}
     elif asked.at:
-        used = list(dict.fromkeys(name for row in asked.at for name, _ in row))
-        require_columns(fitted, used, "--at")
-        for name in used:
-            if name not in moderators:
-                known = ", ".join(moderators) or "none"
-                raise SpecificationError(
-                    f"--at: {name!r} is no moderator of the model; it has: {known}"
-                )
-        cells = {name: [dict(row).get(name) for row in asked.at] for name in used}
-        index = pd.RangeIndex(1, len(asked.at) + 1)
+        flag, index = "--at", pd.RangeIndex(1, len(asked.at) + 1)
+        names = dict.fromkeys(name for row in asked.at for name, _ in row)
+        cells = {name: [dict(row).get(name) for row in asked.at] for name in names}
     else:
         return None
-    return pd.DataFrame(
-        {
-            name: _like(fitted[name], name, typed(column)).set_axis(index)
-            for name, column in cells.items()
-        },
-        index=index,
-    )
+    moderators = parse_formula(asked.mods).columns
+    known = list(dict.fromkeys([*moderators, *inner]))
+    _check_names(flag, list(cells), moderators, known)
+    used = [name for name in known if name in cells]
+    columns = {name: _like(fitted[name], name, typed(cells[name])) for name in used}
+    return pd.DataFrame({name: column.set_axis(index) for name, column in columns.items()}, index)
+
+
+def _check_names(
+    flag: str, given: Sequence[str], moderators: Sequence[str], known: Sequence[str]
+) -> None:
+    lacking = [name for name in moderators if name not in given]
+    if lacking:
+        raise SpecificationError(f"{flag} has no value of {lacking[0]!r}, which is a moderator")
+    foreign = [name for name in given if name not in known]
+    if foreign and flag == "--at":
+        has = ", ".join(known) or "none"
+        raise SpecificationError(
+            f"{flag}: {foreign[0]!r} is no moderator of the model; it has {has}"
+        )
 
 
 def _like(fitted: pd.Series, name: str, given: pd.Series) -> pd.Series:
@@ -155,12 +172,11 @@ def _of_review(source: Source, asked: Asked, workbook: bool) -> Rows:
     except CodingError as error:
         if workbook or not any(one.code == "missing-column" for one in error.problems):
             raise
-        raise _no_effects(asked.file, asked.yi, asked.vi) from None
+        raise _no_effects(source, asked) from None
+    if (asked.yi, asked.vi) not in REVIEW_COLUMNS:
+        raise _no_effects(source, asked)
     table = review.effects()
-    frame = table.to_frame()
-    for name in (asked.yi, asked.vi):
-        if name not in frame.columns:
-            raise _no_effects(asked.file, asked.yi, asked.vi)
+    frame = retyped(table.to_frame())
     if frame["address"].is_unique:
         frame.index = pd.Index(frame["address"])
     return Rows(
@@ -171,17 +187,22 @@ def _of_review(source: Source, asked: Asked, workbook: bool) -> Rows:
         missing=pd.DataFrame(),
         assumed=tuple(f"{name} = {value} ({why})" for name, value, why in review.assumed),
         problems=review.problems,
+        simulated=review.about.get("data") == "simulated",
     )
 
 
-def _no_effects(path: Path, yi: str, vi: str) -> CodingError:
-    return file_problem(
-        path,
-        "missing-column",
-        f"has no columns {yi} and {vi} in its first row, and is no coded review either",
-        "name the columns of effects and sampling variances with --yi and --vi, or give the "
-        "columns study, n and r",
-    )
+def _no_effects(source: Source, asked: Asked) -> CodingError:
+    if source.kind == "text":
+        file = read_effect_file(source, [])
+        seen = "" if file is None else f"; it has: {', '.join(file.columns)}"
+        mend = (
+            "name the columns of effects and sampling variances with --yi and --vi, or give the "
+            "columns study, n and r"
+        )
+    else:
+        seen, mend = "", "leave --yi and --vi out, or take --yi r --vi v_r, for a coded review"
+    what = f"has no columns {asked.yi} and {asked.vi} in its first row{seen[:200]}"
+    return file_problem(source.path, "missing-column", what, mend)
 
 
 def _chosen(frame: pd.DataFrame, where: Sequence[tuple[str, str]]) -> pd.DataFrame:
@@ -199,7 +220,7 @@ def _chosen(frame: pd.DataFrame, where: Sequence[tuple[str, str]]) -> pd.DataFra
                     f"--where: no row has {name}={value}; it has {_counted(frame[name])}"
                 )
             keep |= same
-        frame = frame.loc[keep]
+        frame = retyped(frame.loc[keep])
     if not len(frame):
         raise SpecificationError("there are no effects to fit")
     return frame
@@ -261,16 +282,11 @@ def _key(key: object) -> tuple[str, ...]:
     return tuple(map(str, key)) if isinstance(key, tuple) else (str(key),)
 
 
-def _complete(rows: Rows, mods: str, columns: Sequence[str]) -> Rows:
+def _complete(rows: Rows, mods: str) -> Rows:
     frame = complete_rows(rows.frame, mods)
     if not len(frame):
         raise SpecificationError(
             "every row lacks some moderator, so --complete leaves none; "
             "leave a moderator out of --mods"
         )
-    again = {
-        name: typed(frame[name].tolist()).set_axis(frame.index)
-        for name in columns
-        if frame[name].dtype == np.float64
-    }
-    return replace(rows, frame=frame.assign(**again), incomplete=len(rows.frame) - len(frame))
+    return replace(rows, frame=retyped(frame), incomplete=len(rows.frame) - len(frame))

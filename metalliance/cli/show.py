@@ -22,7 +22,7 @@ from metalliance.report.numbers import (
 
 __all__ = ["summary"]
 
-LOWEST_DF = 4
+LOWEST_DF, REASONS = 4, 4
 SYMBOLS = {"tau2": "tau²", "sigma2": "sigma²", "rho": "rho", "i2": "I²", "h2": "H²"}
 ERRORS = {
     "model": "model-based standard errors",
@@ -56,6 +56,9 @@ def _model(found: Answer) -> Iterator[str]:
     call, model, inference = found.fit.call, found.fit, found.inference
     yield from labelled("Model", f"{_kind(found)}, {model.method}")
     yield from labelled("Moderators", call["mods"] if not model.design.is_mean_only else "none")
+    if model.design.levels and model.design.intercept is not None:
+        first = (f"{name} = {levels[0]}" for name, levels in model.design.levels.items())
+        yield from labelled("Reference", ", ".join(first))
     if not model.univariate:
         random = call["random"]
         yield from labelled("Random", random if isinstance(random, str) else "; ".join(random))
@@ -94,18 +97,29 @@ def _data(found: Answer) -> str:
         parts.append(count(inference.n_clusters, "cluster"))
     if "study" in frame.columns:
         parts.append(count(frame["study"].nunique(), "study", "studies"))
-    return f"{found.asked.file.name}: {', '.join(parts)}"
+    of = "simulated data, " if found.rows.simulated else ""
+    return f"{found.asked.file.name}: {of}{', '.join(parts)}"
 
 
 def _left_out(found: Answer) -> Iterator[str]:
     rows, asked = found.rows, found.asked
     other = rows.read - rows.incomplete - len(rows.frame)
     if asked.where:
-        said = " and ".join(f"{name}={value}" for name, value in asked.where)
+        names = dict.fromkeys(name for name, _ in asked.where)
+        said = " and ".join(
+            " or ".join(f"{name}={value}" for key, value in asked.where if key == name)
+            for name in names
+        )
         yield from labelled("Only", f"{said} ({other} of {rows.read} rows are not)")
     if len(rows.unusable):
-        text = f"{count(len(rows.unusable), 'row')} of the review without an effect"
-        yield from labelled("Left out", f"{text}; --json lists the reasons")
+        text = f"{count(len(rows.unusable), 'row')} of the review without an effect:"
+        yield from labelled("Left out", text)
+        reasons = rows.unusable["reason"].value_counts()
+        for reason, number_of in reasons.head(REASONS).items():
+            yield from labelled("", f"{number_of} × {reason}")
+        if len(reasons) > REASONS:
+            more = int(reasons.iloc[REASONS:].sum())
+            yield from labelled("", f"and {more} more; metalliance check names the cells")
     if rows.incomplete:
         yield from labelled("Left out", f"{count(rows.incomplete, 'row')} lacking a moderator:")
     for row in rows.missing.itertuples():
@@ -286,7 +300,7 @@ def _further_tests(found: Answer) -> Iterator[str]:
         yield from wrapped(
             f"Likelihood ratio against {against}: χ²({row['df']:.0f}) = "
             f"{number(row['statistic'])}, p {p_value(row['p_value'])}"
-            + (" (too large: a variance at zero)" if row["boundary"] else "")
+            + ("; too large, as the other model sets a variance to zero" if row["boundary"] else "")
         )
     if found.permutation is not None:
         shown = found.permutation.table

@@ -28,7 +28,7 @@ from metalliance.coding.guard import file_problem
 from metalliance.coding.spreadsheet import Grid, Source, filled_rows, note
 from metalliance.errors import CodingError, Problem
 
-__all__ = ["EffectFile", "read_effect_file", "typed"]
+__all__ = ["EffectFile", "read_effect_file", "retyped", "typed"]
 
 TRUTH = {"true": 1.0, "false": 0.0}
 # Spreadsheets keep such ids as text; read as numbers they would lose their zeros.
@@ -66,9 +66,8 @@ class EffectFile:
         for row in rows:
             for name in (yi, vi):
                 fault = _fault(self.raw(row, name))
-                if fault is None and name == vi and not self.frame.at[row, vi] > 0:
-                    mend = "correct it, or delete the row"
-                    fault = Fault("range", "a sampling variance is above zero", mend)
+                if fault is None and name == vi:
+                    fault = _not_above_zero(self.raw(row, name))
                 if fault is not None:
                     problems.append(self._problem(row, name, fault))
         _raise(problems)
@@ -77,8 +76,6 @@ class EffectFile:
         """Raise with every cell that keeps a column of numbers from being one."""
         problems = []
         for name in names:
-            if name not in self.columns or self.frame[name].dtype != object:
-                continue
             filled = [row for row in rows if not is_blank(self.raw(row, name))]
             faults = {row: _fault(self.raw(row, name)) for row in filled}
             some = any(fault is None for fault in faults.values())
@@ -156,6 +153,15 @@ def typed(cells: Sequence[Raw]) -> pd.Series:
     return pd.Series(text, dtype=object)
 
 
+def retyped(frame: pd.DataFrame) -> pd.DataFrame:
+    """Some rows of a table, each column typed by what stands in these rows."""
+    columns = {}
+    for name in frame.columns:
+        cells = [None if pd.isna(cell) else cell for cell in frame[name].tolist()]
+        columns[name] = typed(cells).set_axis(frame.index)
+    return pd.DataFrame(columns, index=frame.index)
+
+
 def _whole(numbers: pd.Series) -> pd.Series:
     """Integers where all are, so that ids and levels read ``2`` and not ``2.0``."""
     values = numbers.to_numpy()
@@ -216,6 +222,14 @@ def _fault(raw: Raw) -> Fault | None:
     known = number.code in SLIPS or number.code == "date"
     mend = number.mend if known else "type the number, or delete the row"
     return Fault(number.code, number.what, mend)
+
+
+def _not_above_zero(raw: Raw) -> Fault | None:
+    number = parse_number(raw)
+    if isinstance(number, Fault) or number > 0:
+        return None
+    what = "a sampling variance is above zero"
+    return Fault("range", what, "correct it, or delete the row")
 
 
 def _problem(grid: Grid, cell: str, fault: Fault, prefix: str, raw: Raw) -> Problem:
