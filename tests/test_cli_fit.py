@@ -309,9 +309,11 @@ MIXED = "study,yi,vi,x,g\nA,.3,.02,1,a\nB,.2,.02,,b\nC,.25,.03,3,a\nD,.1,.03,4,b
         (MIXED, ["--level", "95"], 3, "0.95"),
         (MIXED, ["--where", "g"], 3, "column=value"),
         (MIXED, ["--hold-rho", "much"], 3, "a number or free"),
+        (MIXED, ["--hold-tau2", "nan"], 3, "a number or free"),
+        (MIXED, ["--at", "x=1, x=2"], 3, "twice"),
         (MIXED, ["--cov-phi", ".5"], 3, "--cov-rho"),
         (MIXED, ["--cov-rho", ".5", "--cov-phi", ".5"], 3, "go together"),
-        (MIXED, ["--permutations", "0"], 3, "at least 1"),
+        (MIXED, ["--permutations", "0"], 3, "between 1 and"),
         (MIXED, ["--at", "x=1", "--newdata", "a.csv"], 3, "not both"),
         (
             MIXED,
@@ -364,6 +366,18 @@ def test_pools_that_mean_different_things_are_not_one(
 ) -> None:
     assert run(["fit", str(effects_csv), *arguments]) == 1
     assert told in capsys.readouterr().err
+
+
+def test_dropout_is_a_pool_of_its_own(effects_csv: Path, tmp_path: Path, capsys: Capture) -> None:
+    frame = pd.read_csv(effects_csv, encoding="utf-8-sig", keep_default_na=False)
+    total = frame[frame["component"] == "total"].head(40).reset_index(drop=True)
+    total.loc[:4, "outcome_form"] = "dropout"
+    path = tmp_path / "t.csv"
+    total.to_csv(path, index=False)
+    assert run(["fit", str(path)]) == 1
+    assert '--where "outcome_form!=dropout"' in capsys.readouterr().err
+    for where, k in (("outcome_form!=dropout", 35), ("outcome_form=dropout", 5)):
+        assert fitted(capsys, path, "--where", where)["result"]["glance"]["k"] == k
 
 
 def test_components_side_by_side_are_allowed(effects_csv: Path, capsys: Capture) -> None:

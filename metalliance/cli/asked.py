@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ from typing import get_args
 
 import typer
 
-__all__ = ["Asked", "checked", "pairs", "read_held"]
+__all__ = ["Asked", "checked", "pair", "pairs", "read_held"]
 
 PART = re.compile(r"\s*(?P<name>[^=]+?)\s*=\s*(?P<value>.*?)\s*", re.DOTALL)
 NEXT_PART = re.compile(r",\s*(?=[^,=]+=)")
+MOST_PERMUTATIONS = 100_000
 Held = float | list[float | None] | None
 
 
@@ -87,7 +89,7 @@ def pairs(flag: str, texts: Sequence[str] | None) -> tuple[tuple[tuple[str, str]
     >>> pairs("--at", ["rater=client, year=2010"])
     ((('rater', 'client'), ('year', '2010')),)
     """
-    return tuple(tuple(_pair(flag, part) for part in NEXT_PART.split(text)) for text in texts or ())
+    return tuple(_row(flag, NEXT_PART.split(text)) for text in texts or ())
 
 
 def read_held(flag: str, texts: Sequence[str] | None) -> Held:
@@ -97,14 +99,25 @@ def read_held(flag: str, texts: Sequence[str] | None) -> Held:
     values: list[float | None] = []
     for text in texts:
         try:
-            values.append(None if text.strip().lower() == "free" else float(text))
+            number = None if text.strip().lower() == "free" else float(text)
         except ValueError:
-            raise typer.BadParameter(f"{flag} takes a number or free; not {text!r}") from None
+            number = math.nan
+        if number is not None and not math.isfinite(number):
+            raise typer.BadParameter(f"{flag} takes a number or free; not {text!r}")
+        values.append(number)
     only = values[0]
     return only if len(values) == 1 and only is not None else values
 
 
-def _pair(flag: str, text: str) -> tuple[str, str]:
+def _row(flag: str, parts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    row = tuple(pair(flag, part) for part in parts)
+    if len(dict(row)) < len(row):
+        raise typer.BadParameter(f"{flag} names a column twice; repeat {flag} for another mean")
+    return row
+
+
+def pair(flag: str, text: str) -> tuple[str, str]:
+    """One ``name=value``."""
     match = PART.fullmatch(text)
     if match is None or not match["value"]:
         raise typer.BadParameter(f'{flag} takes column=value, such as "rater=client"; not {text!r}')
@@ -114,8 +127,10 @@ def _pair(flag: str, text: str) -> tuple[str, str]:
 def _check_numbers(asked: Asked) -> None:
     if not 0 < asked.level < 1:
         raise typer.BadParameter(f"--level lies between 0 and 1, such as 0.95; not {asked.level:g}")
-    if asked.permutations is not None and asked.permutations < 1:
-        raise typer.BadParameter(f"--permutations is at least 1; not {asked.permutations}")
+    if asked.permutations is not None and not 1 <= asked.permutations <= MOST_PERMUTATIONS:
+        raise typer.BadParameter(
+            f"--permutations lies between 1 and {MOST_PERMUTATIONS}; not {asked.permutations}"
+        )
     if asked.cov_rho is not None and not -1 < asked.cov_rho < 1:
         raise typer.BadParameter(f"--cov-rho lies between -1 and 1; not {asked.cov_rho:g}")
 

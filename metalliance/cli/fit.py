@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from metalliance.cli.asked import Asked, checked, pairs, read_held
+from metalliance.cli.asked import Asked, checked, pair, pairs, read_held
 from metalliance.cli.say import message, progress, say
 
 __all__ = ["fit"]
@@ -48,8 +48,8 @@ def fit(
     where: Annotated[
         Words,
         typer.Option(
-            help='Only rows with "column=value". Repeat for more columns (all must hold) or '
-            "more values of one (any)."
+            help='Only rows with "column=value", or "column!=value". Repeat for more columns (all '
+            "must hold) or more values of one (any)."
         ),
     ] = None,
     complete: Annotated[
@@ -157,7 +157,7 @@ def fit(
             newdata=newdata,
             at=pairs("--at", at),
             intervals=intervals,
-            where=tuple(pair for row in pairs("--where", where) for pair in row),
+            where=tuple(pair("--where", text) for text in where or ()),
             complete=complete,
             lrt_against=tuple(lrt_against or ()),
             permutations=permutations,

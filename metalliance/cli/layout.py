@@ -13,7 +13,7 @@ __all__ = ["WIDTH", "digits_for", "labelled", "limits", "table", "wrapped"]
 
 WIDTH = 80
 GAP = "  "
-MOST_DIGITS = 9
+MOST_DIGITS, VANISHING = 9, 1e-8
 
 
 def digits_for(spread: float, least: int = 3) -> int:
@@ -24,7 +24,7 @@ def digits_for(spread: float, least: int = 3) -> int:
     >>> digits_for(.0416), digits_for(.00021), digits_for(float("nan"))
     (3, 5, 3)
     """
-    if not (math.isfinite(spread) and spread > 0):
+    if not (math.isfinite(spread) and spread > VANISHING):
         return least
     return min(max(least, 1 - math.floor(math.log10(spread))), MOST_DIGITS)
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from metalliance.cli.asked import Asked
-from metalliance.coding.effect_file import EffectFile, read_effect_file, retyped, typed
+from metalliance.coding.cells import parse_number, shown
+from metalliance.coding.effect_file import EffectFile, read_effect_file, retyped, titles, typed
 from metalliance.coding.guard import file_problem
 from metalliance.coding.review import read_review
 from metalliance.coding.spreadsheet import Source, open_source
@@ -152,7 +153,7 @@ def _like(fitted: pd.Series, name: str, given: pd.Series) -> pd.Series:
     if numeric:
         text = next(value for value in given if isinstance(value, str))
         raise SpecificationError(f"{name!r} holds numbers; {text!r} is none")
-    return given.map(lambda value: None if pd.isna(value) else f"{value:g}").astype(object)
+    return given.map(lambda value: None if pd.isna(value) else shown(value)).astype(object)
 
 
 def _of_table(source: Source, file: EffectFile) -> Rows:
@@ -193,8 +194,7 @@ def _of_review(source: Source, asked: Asked, workbook: bool) -> Rows:
 
 def _no_effects(source: Source, asked: Asked) -> CodingError:
     if source.kind == "text":
-        file = read_effect_file(source, [])
-        seen = "" if file is None else f"; it has: {', '.join(file.columns)}"
+        seen = f"; it has: {', '.join(titles(source.grid(source.sheet_names[0])))}"
         mend = (
             "name the columns of effects and sampling variances with --yi and --vi, or give the "
             "columns study, n and r"
@@ -206,31 +206,33 @@ def _no_effects(source: Source, asked: Asked) -> CodingError:
 
 
 def _chosen(frame: pd.DataFrame, where: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """Rows that have one of the values asked for in every column that is named."""
+    """Rows that have one of the values asked for in every column that is named, and no other's."""
     wanted: dict[str, list[str]] = {}
     for name, value in where:
         wanted.setdefault(name, []).append(value)
-    require_columns(frame, list(wanted), "--where")
-    for name, values in wanted.items():
-        keep = np.zeros(len(frame), dtype=bool)
+    for key, values in wanted.items():
+        name = key.removesuffix("!").rstrip()
+        require_columns(frame, [name], "--where")
+        found = np.zeros(len(frame), dtype=bool)
         for value in values:
             same = _equal(frame[name], value)
             if not same.any():
                 raise SpecificationError(
                     f"--where: no row has {name}={value}; it has {_counted(frame[name])}"
                 )
-            keep |= same
-        frame = retyped(frame.loc[keep])
+            found |= same
+        frame = retyped(frame.loc[~found if key.endswith("!") else found])
     if not len(frame):
-        raise SpecificationError("there are no effects to fit")
+        raise SpecificationError("--where leaves no row")
     return frame
 
 
 def _equal(column: pd.Series, value: str) -> np.ndarray:
-    if pd.api.types.is_numeric_dtype(column):
-        number = pd.to_numeric(pd.Series([value]), errors="coerce").iloc[0]
-        return np.asarray(column.to_numpy(dtype=float) == number)
-    return np.asarray(column.astype(object).eq(value), dtype=bool)
+    number = parse_number(value)
+    same = np.asarray(column.astype(object).eq(value), dtype=bool)
+    if isinstance(number, float):
+        same |= pd.to_numeric(column, errors="coerce").to_numpy(dtype=float) == number
+    return same
 
 
 def _counted(column: pd.Series) -> str:
@@ -253,6 +255,7 @@ def _refuse_mixture(frame: pd.DataFrame, asked: Asked) -> None:
             f"these effects are on different scales, es_metric {_counted(frame['es_metric'])}; "
             f"take one, for example --where es_metric={metrics[0]}"
         )
+    _refuse_dropout(frame, asked)
     parts = [name for name in POOL if frame[name].nunique() > 1]
     if not parts:
         return
@@ -271,6 +274,22 @@ def _refuse_mixture(frame: pd.DataFrame, asked: Asked) -> None:
         f"{shown}. Take one, for example {mend}"
         + (f', or keep them apart: --mods "~ 0 + {apart}"' if apart else "")
     )
+
+
+def _refuse_dropout(frame: pd.DataFrame, asked: Asked) -> None:
+    """Whether patients stay is an outcome of its own."""
+    from metalliance.workflow.pools import DROPOUT_FORMS
+
+    if "outcome_form" not in frame.columns or "outcome_form" in parse_formula(asked.mods).columns:
+        return
+    dropout = frame["outcome_form"].isin(DROPOUT_FORMS)
+    if dropout.any() and not dropout.all():
+        form = frame["outcome_form"][dropout].iloc[0]
+        raise SpecificationError(
+            f"in {int(dropout.sum())} of the {len(frame)} effects the outcome is dropout, which is "
+            f'a pool of its own; leave them out with --where "outcome_form!={form}", or take them '
+            f'alone with --where "outcome_form={form}"'
+        )
 
 
 def _pool(parts: Sequence[str], key: object) -> str:

@@ -107,7 +107,9 @@ def _left_out(found: Answer) -> Iterator[str]:
     if asked.where:
         names = dict.fromkeys(name for name, _ in asked.where)
         said = " and ".join(
-            " or ".join(f"{name}={value}" for key, value in asked.where if key == name)
+            (" and " if name.endswith("!") else " or ").join(
+                f"{name}={value}" for key, value in asked.where if key == name
+            )
             for name in names
         )
         yield from labelled("Only", f"{said} ({other} of {rows.read} rows are not)")

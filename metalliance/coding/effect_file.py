@@ -28,7 +28,7 @@ from metalliance.coding.guard import file_problem
 from metalliance.coding.spreadsheet import Grid, Source, filled_rows, note
 from metalliance.errors import CodingError, Problem
 
-__all__ = ["EffectFile", "read_effect_file", "retyped", "typed"]
+__all__ = ["EffectFile", "read_effect_file", "retyped", "titles", "typed"]
 
 TRUTH = {"true": 1.0, "false": 0.0}
 # Spreadsheets keep such ids as text; read as numbers they would lose their zeros.
@@ -127,13 +127,19 @@ def read_effect_file(source: Source, needed: Sequence[str]) -> EffectFile | None
         if header is None:
             continue
         seen = True
-        titles = [shown(cell).strip(BLANKS) for cell in grid.rows[header]]
-        if set(needed) <= set(titles):
-            return _table(grid, header, titles)
+        names = titles(grid)
+        if set(needed) <= set(names):
+            return _table(grid, header, names)
     if not seen:
         mend = "give a file with one row per effect"
         raise file_problem(source.path, "empty", "holds no rows", mend)
     return None
+
+
+def titles(grid: Grid) -> list[str]:
+    """What stands in the first filled row."""
+    header = next(filled_rows(grid), None)
+    return [] if header is None else [shown(cell).strip(BLANKS) for cell in grid.rows[header]]
 
 
 def typed(cells: Sequence[Raw]) -> pd.Series:
@@ -170,9 +176,9 @@ def _whole(numbers: pd.Series) -> pd.Series:
     return numbers
 
 
-def _table(grid: Grid, header: int, titles: Sequence[str]) -> EffectFile:
+def _table(grid: Grid, header: int, names: Sequence[str]) -> EffectFile:
     columns: dict[str, int] = {}
-    for column, title in enumerate(titles):
+    for column, title in enumerate(names):
         if title in columns:
             what = f"there is a column {title!r} already, {a1(header, columns[title])}"
             fault = Fault("duplicate-column", what, "rename one of them")
@@ -183,7 +189,7 @@ def _table(grid: Grid, header: int, titles: Sequence[str]) -> EffectFile:
     if not rows:
         fault = Fault("no-rows", "has a header but no rows", "add one row per effect")
         raise CodingError([_problem(grid, "", fault, "", "")])
-    _check_width(grid, rows, len(titles))
+    _check_width(grid, rows, len(names))
     cells = {name: [grid.at(row, column) for row in rows] for name, column in columns.items()}
     frame = pd.DataFrame({name: typed(column) for name, column in cells.items()})
     frame.index = pd.Index([row + 1 for row in rows])
