@@ -9,7 +9,6 @@ import pandas as pd
 
 from metalliance.errors import SpecificationError
 from metalliance.models.fit import refit
-from metalliance.models.independent import user_weights
 from metalliance.models.inference import Inference, as_inference
 from metalliance.models.result import Fit
 from metalliance.models.spread import spread_at
@@ -55,7 +54,7 @@ def augment(fit: Fit | Inference, level: float = 0.95) -> pd.DataFrame:
     """
     inference = as_inference(fit)
     model = inference.fit
-    if user_weights(model) is not None:
+    if model.weights is not None:
         raise SpecificationError(
             "augment shrinks effects towards a mean weighted by 1/(vi + tau2); leave weights= out"
         )

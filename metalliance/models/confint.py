@@ -131,7 +131,7 @@ def _univariate_intervals(fit: Fit, type: str, level: float) -> pd.DataFrame:
             f"the effects vary less than sampling error alone explains at the {level:.0%} level: "
             "the confidence interval of tau2 is empty, and both limits are given as zero",
             MetallianceWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
     values = np.array([fit.tau2, interval.low, interval.high])
     return pd.DataFrame(

@@ -15,7 +15,6 @@ from metalliance.models.independent import (
     check_independent,
     fit_independent,
     read_weights,
-    user_weights,
 )
 from metalliance.models.inputs import Inputs, read_inputs
 from metalliance.models.multilevel import (
@@ -154,7 +153,7 @@ def refit(fitted: Fit, keep: NDArray[np.bool_]) -> Fit:
     fixed = [part.estimate if part.fixed else np.nan for part in fitted.components]
     if fitted.univariate:
         known = fixed[0] if fitted.components[0].fixed and fitted.method != "EE" else None
-        given = user_weights(fitted)
+        given = fitted.weights
         weights = None if given is None else given[keep]
         return fit_independent(inputs, fitted.design, X, fitted.method, known, call, weights)
     part = selected_part(fitted, keep)

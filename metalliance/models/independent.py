@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field, fields
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,50 +15,12 @@ from metalliance.models.inputs import Inputs, is_diagonal
 from metalliance.models.result import Component, Fit
 from metalliance.models.rows import describe_rows, numeric_column
 from metalliance.numerics.blocks import BlockDiagonal, FloatArray
-from metalliance.numerics.linalg import orthonormal_basis
-from metalliance.numerics.regressions import regressions
+from metalliance.numerics.linalg import Basis, orthonormal_basis
+from metalliance.numerics.regressions import Regressions, regressions
 from metalliance.numerics.tau2 import ESTIMATORS
 from metalliance.numerics.univariate import generalised_least_squares, user_weighted
 
-__all__ = [
-    "UserWeightedFit",
-    "check_independent",
-    "fit_independent",
-    "generalised_rss",
-    "read_weights",
-    "user_weights",
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class UserWeightedFit(Fit):
-    """A univariate fit whose coefficients are least squares with the user's weights A.
-
-    ``vcov`` is (X'AX)⁻¹X'AMAX(X'AX)⁻¹, and the likelihoods are those at these coefficients.
-    Q and the scale of Knapp and Hartung stay what they are at the generalised least squares
-    coefficients, which have the distribution that those need.
-
-    Attributes
-    ----------
-    weights : (k,) float
-    rss : float
-        y'Py at W = M⁻¹.
-    """
-
-    weights: FloatArray = field(repr=False)
-    rss: float
-
-
-def user_weights(fit: Fit) -> FloatArray | None:
-    """(k,) the weights the user gave, or None."""
-    return fit.weights if isinstance(fit, UserWeightedFit) else None
-
-
-def generalised_rss(fit: Fit) -> float:
-    """The sum y'Py at W = M⁻¹ of a univariate fit."""
-    if isinstance(fit, UserWeightedFit):
-        return fit.rss
-    return float(np.sum(fit.residuals**2 / fit.marginal.diagonal()))
+__all__ = ["check_independent", "fit_independent", "read_weights"]
 
 
 def read_weights(weights: Any, frame: pd.DataFrame, method: str, random: Any) -> FloatArray | None:
@@ -141,21 +103,24 @@ def fit_independent(
         log_lik_ml=solution.log_lik_ml,
         log_lik_reml=solution.log_lik_reml,
         convergence=tau2.convergence,
+        rss=float(np.sum((y - X @ solution.beta) ** 2 / (v + value))),
     )
-    if weights is None:
-        return fit
-    beta, vcov = user_weighted(problem, basis, weights, value)
-    kept = {each.name: getattr(fit, each.name) for each in fields(fit)}
-    loss = 0.5 * (float(np.sum((y - X @ beta) ** 2 / (v + value))) - solution.rss)
-    changed = {
-        "beta": beta,
-        "vcov": vcov,
-        "log_lik_ml": fit.log_lik_ml - loss,
-        "log_lik_reml": fit.log_lik_reml - loss,
-        "weights": weights,
-        "rss": solution.rss,
-    }
-    return UserWeightedFit(**kept | changed)
+    return fit if weights is None else _reweighted(fit, problem, basis, weights)
+
+
+def _reweighted(fit: Fit, problem: Regressions, basis: Basis, weights: FloatArray) -> Fit:
+    """The same fit with coefficients by the user's weights."""
+    beta, vcov = user_weighted(problem, basis, weights, fit.tau2)
+    residuals = fit.yi - fit.X @ beta
+    loss = 0.5 * (float(np.sum(residuals**2 / (fit.vi + fit.tau2))) - fit.rss)
+    return replace(
+        fit,
+        beta=beta,
+        vcov=vcov,
+        log_lik_ml=fit.log_lik_ml - loss,
+        log_lik_reml=fit.log_lik_reml - loss,
+        weights=weights,
+    )
 
 
 def check_independent(inputs: Inputs, structure: Any, sigma2: Any, rho: Any) -> None:

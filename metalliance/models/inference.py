@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from metalliance.errors import SmallSampleWarning, SpecificationError
-from metalliance.models.independent import generalised_rss, user_weights
 from metalliance.models.result import Fit
 from metalliance.models.rows import describe_rows, require_columns
 from metalliance.numerics.blocks import FloatArray, IntArray
@@ -170,12 +169,12 @@ def _test(kind: str, test: str | None) -> str:
 def _scaled(fit: Fit, kind: str) -> FloatArray:
     if kind == "model":
         return fit.vcov
-    s2 = generalised_rss(fit) / (fit.k - fit.p)
+    s2 = fit.rss / (fit.k - fit.p)
     return fit.vcov * (max(1.0, s2) if kind == "adhoc" else s2)
 
 
 def _robust(fit: Fit, kind: str, test: str, cluster: Any) -> Inference:
-    if user_weights(fit) is not None:
+    if fit.weights is not None:
         raise SpecificationError(
             f"vcov={kind!r} is not available with weights=, whose covariance already holds for "
             "any weights; choose 'model' or 'knha', or leave weights= out"

@@ -52,14 +52,15 @@ class RandomPart:
         Of their structures, after holding.
     pinned : (m,) float
         Values of parameters that are held; NaN where one is estimated.
-    held : tuple of bool
-        By component: variances and correlations of the terms in order.
+    held : tuple of float
+        By component (variances and correlations of the terms in order): the value it is held
+        at, NaN where it is estimated.
     """
 
     terms: tuple[RandomTerm, ...]
     parameters: Parameters
     pinned: FloatArray
-    held: tuple[bool, ...]
+    held: tuple[float, ...]
 
 
 def random_part(
@@ -84,7 +85,7 @@ def random_part(
             raise SpecificationError(f"tau2= and rho= of {term.name}: {error}") from None
         kept.append(replace(term, factor=replace(term.factor, structure=structure)))
         pieces.append(theta)
-        held += [not np.isnan(value) for value in values]
+        held += values.tolist()
     return RandomPart(
         terms=tuple(kept),
         parameters=parameters_of([term.factor.structure for term in kept]),
@@ -97,7 +98,7 @@ def selected_part(fitted: Fit, keep: NDArray[np.bool_]) -> RandomPart:
     """The random part of a fit for the rows where ``keep`` (k,) holds, the same things held."""
     terms = select_rows(fitted.random, keep)
     parameters = parameters_of([term.factor.structure for term in terms])
-    held = tuple(component.fixed for component in fitted.components)
+    held = tuple(part.estimate if part.fixed else np.nan for part in fitted.components)
     pinned = np.where(fitted.pinned, fitted.theta, np.nan)
     return RandomPart(terms=terms, parameters=parameters, pinned=pinned, held=held)
 
@@ -177,8 +178,10 @@ def _components(part: RandomPart, theta: FloatArray) -> tuple[Component, ...]:
         values = np.concatenate([natural.tau2, natural.rho])
         for (label, name), value in zip(term.labels(), values, strict=True):
             full = f"{term.name}: {label}" if several and label != term.name else label
-            held = part.held[len(found)]
-            found.append(Component(term=full, name=name, estimate=float(value), fixed=held))
+            given = part.held[len(found)]
+            fixed = not np.isnan(given)
+            estimate = given if fixed else float(value)
+            found.append(Component(term=full, name=name, estimate=estimate, fixed=fixed))
     return tuple(found)
 
 
@@ -206,7 +209,7 @@ def _with_clusters(inputs: Inputs, terms: tuple[RandomTerm, ...]) -> Inputs:
 def _check_shown(part: RandomPart) -> None:
     for term, held in _by_term(part):
         variances = term.factor.structure.size[0]
-        if all(held[variances:]):
+        if not np.isnan(held[variances:]).any():
             continue
         unseen = unseen_correlations(term)
         if unseen:
@@ -217,7 +220,7 @@ def _check_shown(part: RandomPart) -> None:
 
 
 def _check_separable(likelihood: Likelihood, part: RandomPart) -> None:
-    free = ~np.array(part.held, dtype=bool)
+    free = np.isnan(part.held)
     if not free.any():
         return
     named = inseparable(likelihood, part.parameters, free)
@@ -236,8 +239,8 @@ def _check_separable(likelihood: Likelihood, part: RandomPart) -> None:
 
 def _warn_of_few(part: RandomPart) -> None:
     for term, held in _by_term(part):
-        variances, correlations = term.factor.structure.size
-        if not correlations or all(held[variances:]):
+        variances = term.factor.structure.size[0]
+        if not np.isnan(held[variances:]).any():
             continue
         n = fewest_informing(term)
         if n < _LEAST_INFORMING:
@@ -250,8 +253,8 @@ def _warn_of_few(part: RandomPart) -> None:
             )
 
 
-def _by_term(part: RandomPart) -> list[tuple[RandomTerm, tuple[bool, ...]]]:
-    """Each term with which of its components are held."""
+def _by_term(part: RandomPart) -> list[tuple[RandomTerm, tuple[float, ...]]]:
+    """Each term with the values at which its components are held."""
     pairs, first = [], 0
     for term in part.terms:
         last = first + len(term.labels())

@@ -77,6 +77,11 @@ class Fit:
         (k-p)/tr P at V⁻¹.
     log_lik_ml, log_lik_reml : float
     convergence : Convergence
+    weights : (k,) float or None
+        The user's weights of a univariate fit: then ``beta`` is least squares with them, ``vcov``
+        (X'AX)⁻¹X'AMAX(X'AX)⁻¹, and the likelihoods are those at these coefficients.
+    rss : float
+        y'Py at M⁻¹ of a univariate fit, the sum of squares of Knapp and Hartung.
     """
 
     call: Mapping[str, Any]
@@ -103,6 +108,8 @@ class Fit:
     log_lik_ml: float
     log_lik_reml: float
     convergence: Convergence
+    weights: FloatArray | None = field(default=None, repr=False)
+    rss: float = float("nan")
 
     @property
     def k(self) -> int:

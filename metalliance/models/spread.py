@@ -122,10 +122,7 @@ def heterogeneity(fit: Fit | Inference) -> pd.DataFrame:
 def _of_term(term: RandomTerm, G: FloatArray, newdata: pd.DataFrame | None) -> FloatArray:
     if term.structure in _COMMON:
         return np.full(1, G[0, 0])
-    if newdata is None:
-        rows = inner_rows(term)
-    else:
-        rows = slopes_of(term, newdata)
+    rows = inner_rows(term) if newdata is None else slopes_of(term, newdata)
     return np.asarray(np.einsum("ij,jl,il->i", rows, G, rows))
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metalliance.models.independent import user_weights
 from metalliance.models.inference import Inference, as_model
 from metalliance.models.result import Fit
 from metalliance.numerics.blocks import BlockDiagonal, FloatArray, IntArray, connected_components
@@ -76,7 +75,7 @@ def contribution_weights(fit: Fit) -> FloatArray:
 
     1'M⁻¹/(1'M⁻¹1), or the user's weights where there are any.
     """
-    given = user_weights(fit)
+    given = fit.weights
     if given is not None:
         return np.asarray(100 * given / given.sum())
     sums = np.empty(fit.k)

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from metalliance.models.confint import confint
-from metalliance.models.independent import user_weights
 from metalliance.models.inference import Inference, as_inference, as_model
 from metalliance.models.result import Fit
 from metalliance.models.wald import joint_test, moderator_contrasts
 from metalliance.numerics.distributions import chi2_sf, critical_value, two_sided_p
 from metalliance.numerics.tau2 import ESTIMATORS
+from metalliance.numerics.univariate import weighted_least_squares
 
 __all__ = ["components", "glance", "tidy"]
 
@@ -157,18 +157,19 @@ def _heterogeneity(model: Fit) -> tuple[float, float]:
 
 
 def _r_squared(model: Fit) -> float:
-    """Percent of tau² that the moderators explain, against the model without them."""
-    comparable = (
-        model.univariate
-        and model.method != "EE"
-        and not model.components[0].fixed
-        and model.design.intercept is not None
-        and model.p > 1
-    )
-    if not comparable:
+    """Percent of tau² that the moderators explain, against the model without them.
+
+    For EE, percent of the mean square Q/(k-p).
+    """
+    if not model.univariate or model.design.intercept is None or model.p == 1:
         return float("nan")
     alone = np.ones((model.k, 1))
-    without = ESTIMATORS[model.method](model.yi, model.vi, alone, user_weights(model)).value
+    if model.method == "EE":
+        before = weighted_least_squares(model.yi, 1 / model.vi, alone).rss / (model.k - 1)
+        return 100 * max(0.0, 1 - model.q / (model.k - model.p) / before) if before > 0 else 0.0
+    if model.components[0].fixed:
+        return float("nan")
+    without = ESTIMATORS[model.method](model.yi, model.vi, alone, model.weights).value
     return 100 * max(0.0, (without - model.tau2) / without) if without > 0 else 0.0
 
 

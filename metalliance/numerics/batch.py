@@ -61,12 +61,12 @@ def refit_many(
         _refit(regressions(y[i : i + size], v[i : i + size], basis.Q), basis, estimate, scale)
         for i in range(0, len(y), size)
     ]
-    tau2, beta, vcov = (np.concatenate(part) for part in zip(*parts, strict=True))
+    tau2, beta, bread, factor = (np.concatenate(part) for part in zip(*parts, strict=True))
     tested = beta @ contrasts.T
-    weight = inverse(contrasts @ vcov @ contrasts.T)
+    weight = inverse(contrasts @ bread @ contrasts.T)
+    variance = factor[:, None] * np.diagonal(bread, axis1=1, axis2=2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        wald = np.einsum("bi,bij,bj->b", tested, weight, tested)
-    variance = np.diagonal(vcov, axis1=1, axis2=2)
+        wald = np.einsum("bi,bij,bj->b", tested, weight, tested) / factor
     return Refits(tau2=tau2, beta=beta, std_error=np.sqrt(variance), wald=wald)
 
 
@@ -75,10 +75,9 @@ def _refit(
     basis: Basis,
     estimate: Callable[[Regressions], FloatArray],
     scale: Callable[[FloatArray], FloatArray],
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     tau2 = estimate(problems)
     at = problems.sums(tau2, cubes=False)
     back = np.linalg.inv(basis.R)
     beta = (problems.y @ basis.Q + at.gamma) @ back.T
-    factor = scale(at.q / problems.df)
-    return tau2, beta, factor[:, None, None] * (back @ at.bread @ back.T)
+    return tau2, beta, back @ at.bread @ back.T, scale(at.q / problems.df)

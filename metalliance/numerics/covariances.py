@@ -15,6 +15,7 @@ doi:10.1007/s10107-002-0352-8; Absil, Mahony & Sepulchre, 2008, ISBN 978-0-691-1
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -101,6 +102,7 @@ def refuse_outside(rho: FloatArray, lowest: float) -> None:
         raise ValueError(f"a correlation must lie between {lowest:.4g} and 1 here")
 
 
+@cache
 def triangle(q: int) -> IntArray:
     """Diagonal entries 0 … q-1, then the lower triangle row by row."""
     places = np.empty((q, q), dtype=np.intp)
@@ -109,6 +111,7 @@ def triangle(q: int) -> IntArray:
     return places
 
 
+@cache
 def places_of(q: int) -> tuple[IntArray, IntArray]:
     """Row and column of the diagonal entries, then of the lower triangle row by row."""
     rows, columns = np.tril_indices(q, -1)

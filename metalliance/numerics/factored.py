@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -46,27 +47,25 @@ class Factored:
 
     @property
     def bounds(self) -> tuple[FloatArray, FloatArray]:
-        m = self.anchored + self.q * (self.q - self.anchored)
-        return np.full(m, -np.inf), np.full(m, np.inf)
+        n = self.anchored
+        m = n + self.q * (self.q - n)
+        lower = np.full(m, -np.inf)
+        if n > 1:
+            lower[:n] = 0.0  # two lengths of opposite sign would turn their correlation round
+        return lower, np.full(m, np.inf)
 
     def pattern(self) -> IntArray:
         return triangle(self.q)
 
     def entries(self, theta: FloatArray) -> Entries:
-        L, slopes = self._rows(theta)
         a, b = places_of(self.q)
-        jacobian = np.einsum("cmj,cj->cm", slopes[a], L[b]) + np.einsum(
-            "cmj,cj->cm", slopes[b], L[a]
-        )
-        half = np.einsum("cmj,cnj->cmn", slopes[a], slopes[b])
-        return Entries(
-            psi=np.einsum("cj,cj->c", L[a], L[b]),
-            jacobian=jacobian,
-            hessian=half + np.swapaxes(half, 1, 2),
-        )
+        slopes, hessian = _linear(self)
+        L = self._rows(theta)
+        jacobian = (slopes[a] @ L[b][:, :, None] + slopes[b] @ L[a][:, :, None])[:, :, 0]
+        return Entries(psi=np.einsum("cj,cj->c", L[a], L[b]), jacobian=jacobian, hessian=hessian)
 
     def natural(self, theta: FloatArray) -> Natural:
-        L, _ = self._rows(theta)
+        L = self._rows(theta)
         tau = np.sqrt(np.einsum("aj,aj->a", L, L))
         below = np.tril_indices(self.q, -1)
         scale = tau[below[0]] * tau[below[1]]
@@ -131,7 +130,7 @@ class Factored:
     def idle(self, theta: FloatArray) -> FloatArray:
         """Rotations of the columns that leave the anchored rows alone."""
         n = self.anchored
-        free = self._rows(theta)[0][list(self.order[n:])]
+        free = self._rows(theta)[list(self.order[n:])]
         used = int(np.any(np.array(self.directions).reshape(n, self.q) != 0, axis=0).sum())
         turns = []
         for i in range(used, self.q):
@@ -150,24 +149,31 @@ class Factored:
         free = theta[n:].reshape(self.q - n, self.q)
         free = np.where((np.einsum("aj,aj->a", free, free) < little)[:, None], 0.0, free)
         left, sizes, right = np.linalg.svd(free[:, n:], full_matrices=False)
-        if np.any(sizes**2 < little):
-            rest = (left * np.where(sizes**2 < little, 0.0, sizes)) @ right
+        small = sizes**2 < little
+        if np.any(small & (sizes > _ROUNDING * np.sqrt(variance))):
+            rest = (left * np.where(small, 0.0, sizes)) @ right
             free = np.hstack([free[:, :n], rest])
         return np.concatenate([lengths, free.ravel()])
 
-    def _rows(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """L (q, q) and the derivative of its rows in θ (q, m, q)."""
-        q, n = self.q, self.anchored
-        L, slopes = np.zeros((q, q)), np.zeros((q, len(theta), q))
-        for i, row in enumerate(self.order):
-            if i < n:
-                slopes[row, i] = self.directions[i]
-                L[row] = theta[i] * slopes[row, i]
-            else:
-                first = n + (i - n) * q
-                L[row] = theta[first : first + q]
-                slopes[row, first : first + q] = np.eye(q)
-        return L, slopes
+    def _rows(self, theta: FloatArray) -> FloatArray:
+        """L (q, q)."""
+        return np.asarray(np.einsum("m,amj->aj", theta, _linear(self)[0]))
+
+
+@cache
+def _linear(factored: Factored) -> tuple[FloatArray, FloatArray]:
+    """Derivatives of the rows of L in θ (q, m, q), and the second ones of the entries of LL'."""
+    q, n = factored.q, factored.anchored
+    slopes = np.zeros((q, len(factored.bounds[0]), q))
+    for i, row in enumerate(factored.order):
+        if i < n:
+            slopes[row, i] = factored.directions[i]
+        else:
+            first = n + (i - n) * q
+            slopes[row, first : first + q] = np.eye(q)
+    a, b = places_of(q)
+    half = slopes[a] @ np.swapaxes(slopes[b], 1, 2)
+    return slopes, half + np.swapaxes(half, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from metalliance.numerics.linalg import Basis, orthonormal_basis, transpose
 
 __all__ = ["Factor", "Group", "Layout", "lay_out", "marginal", "model_blocks", "relevant_entries"]
 
-_PADDED = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+_FEW_BLOCKS = 1000
+_WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -281,7 +282,7 @@ def _groups(
     block_of_cell = np.empty(len(cells.factor), dtype=np.intp)
     block_of_cell[cells.cell] = labels[cells.row]
     local, count = _positions(block_of_cell, int(labels.max()) + 1)
-    width = np.array([_padded(int(n)) for n in range(int(count.max()) + 1)])[count]
+    width = _padded(count)
     return tuple(
         _group(V, vectors, factors, cells, labels, local, block_of_cell, width, int(q))
         for q in np.unique(width)
@@ -334,6 +335,12 @@ def _positions(labels: IntArray, n: int) -> tuple[IntArray, IntArray]:
     return local, count.astype(np.intp)
 
 
-def _padded(q: int) -> int:
-    """The next of a few widths, so that nearly equal blocks share a group."""
-    return next((width for width in _PADDED if width >= q), q)
+def _padded(count: IntArray) -> IntArray:
+    """A width for each block, of only a few, so that nearly equal blocks share a group.
+
+    With few blocks a group costs more than the zeros that it saves.
+    """
+    most = int(count.max())
+    least = 2 if len(count) < _FEW_BLOCKS else 1
+    steps = np.array([n for n in _WIDTHS if least * n < most] + [most])
+    return np.asarray(steps[np.searchsorted(steps, count)], dtype=np.intp)

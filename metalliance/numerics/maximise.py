@@ -23,8 +23,8 @@ _CONVERGED = 1e-12
 _RESOLVED = 1e-25
 _POSITIVE = 1e-8
 _ESCAPE = 1e-6
+_NEAR = 1e-2
 _LONGEST = 1.5
-_SAME = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,7 +94,7 @@ class _Climber:
             return None
         towards = self.direction(here)
         for _ in range(_MAX_STEPS):
-            if towards.decrement < 1e-3 and any(self.joins(here, optimum) for optimum in known):
+            if towards.decrement < _NEAR and any(self.joins(here, optimum) for optimum in known):
                 return None
             following = self.advance(here, towards)
             if following is None:
@@ -215,7 +215,7 @@ class _Climber:
         snapped = np.where(
             self.free, self.parameters.snapped(here.theta, self.variance), here.theta
         )
-        if np.any(np.abs(snapped - here.theta) > _SAME * self.units):
+        if not np.array_equal(snapped, here.theta):
             edge = self.look(snapped)
             if self.height(edge) >= self.height(here) - 1e-10:
                 return edge
@@ -237,7 +237,7 @@ class _Climber:
     def joins(self, here: _Point, optimum: _Point) -> bool:
         """Whether this point is next to a known optimum."""
         psi, goal = self.parameters.psi(here.theta), self.parameters.psi(optimum.theta)
-        return bool(np.all(np.abs(psi - goal) <= 1e-3 * np.abs(goal) + 1e-6 * self.variance))
+        return bool(np.all(np.abs(psi - goal) <= 0.03 * np.abs(goal) + 1e-4 * self.variance))
 
 
 def maximise(

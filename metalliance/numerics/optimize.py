@@ -80,6 +80,8 @@ def bracketed_newton(
         value, slope = function(x)
         if value == 0.0:
             return x, value, evaluation
+        if np.isnan(value):
+            break
         low, high = (x, high) if value > 0 else (low, x)
         step = -value / slope if slope < 0 else np.inf
         size = x + scale
@@ -92,6 +94,6 @@ def bracketed_newton(
         last = abs(following - x)
         x = float(following)
     raise ConvergenceError(
-        f"no root was found to machine precision in {max_iterations} evaluations; "
+        f"no root was found to machine precision in {evaluation} evaluations; "
         "check the effects and variances for extreme values"
     )

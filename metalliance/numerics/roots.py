@@ -23,7 +23,7 @@ class Roots:
     Attributes
     ----------
     x : (N,) float
-    value, slope : (N,) float
+    value : (N,) float
         Of the function at the root.
     evaluations : int
         Calls of the function.
@@ -31,7 +31,6 @@ class Roots:
 
     x: FloatArray
     value: FloatArray
-    slope: FloatArray
     evaluations: int
 
 
@@ -60,20 +59,20 @@ def bracketed_roots(
         The size at which x begins to matter.
     """
     x, low, high = start.copy(), low.copy(), high.copy()
-    value, slope = np.empty_like(x), np.empty_like(x)
+    value = np.empty_like(x)
     last = high - low
     active = np.arange(len(x))
     evaluations = 0
     while active.size:
-        if evaluations == max_iterations:
-            raise ConvergenceError(
-                f"no root was found to machine precision in {max_iterations} evaluations; "
-                "check the effects and variances for extreme values"
-            )
-        evaluations += 1
         at = x[active]
         f, df = function(at, active)
-        value[active], slope[active] = f, df
+        evaluations += 1
+        if evaluations > max_iterations or np.isnan(f).any():
+            raise ConvergenceError(
+                f"no root was found to machine precision in {evaluations} evaluations; "
+                "check the effects and variances for extreme values"
+            )
+        value[active] = f
         low[active] = a = np.where(f > 0, at, low[active])
         high[active] = b = np.where(f > 0, high[active], at)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -87,4 +86,4 @@ def bracketed_roots(
         active = active[going]
         last[active] = np.abs(following - at)[going]
         x[active] = following[going]
-    return Roots(x=x, value=value, slope=slope, evaluations=evaluations)
+    return Roots(x=x, value=value, evaluations=evaluations)

@@ -47,7 +47,7 @@ def q_profile(problem: Regressions, level: float) -> Interval:
     References
     ----------
     Viechtbauer (2007), doi:10.1002/sim.2514; with moderators Jackson et al. (2014),
-    doi:10.1016/j.jspi.2013.07.006.
+    doi:10.1186/1471-2288-14-103.
     """
     half, tail = problem.df / 2, (1 - level) / 2
     low = solve_q(problem, float(2 * special.gammainccinv(half, tail)))

@@ -26,7 +26,6 @@ _FACTOR = 1.43
 _SMALL = 0.05
 _LARGE = 1000
 _BINS = 128
-_NEARLY = 1e-6
 _NEAR = 0.1
 
 
@@ -75,7 +74,8 @@ def median_unbiased(problems: Regressions) -> Estimates:
 
     References
     ----------
-    Viechtbauer (2021), doi:10.1002/9781119482260.ch6 (Paule-Mandel, median unbiased).
+    Viechtbauer (2021), *Median-unbiased estimators for the amount of heterogeneity in
+    meta-analysis*, European Congress of Methodology, Valencia.
     """
     return solve_q(problems, float(2 * special.gammaincinv(problems.df / 2, 0.5)))
 
@@ -93,36 +93,29 @@ def solve_q(problems: Regressions, target: float) -> Estimates:
     1/Q is nearly linear in tau², so Newton's method is applied to 1/target - 1/Q. Q is at most
     RSS/(tau² + min v), RSS that of ordinary least squares, which closes the bracket.
     """
-
-    def excess(t: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-        at = problems.take(rows).sums(t, cubes=False)
-        q = np.maximum(at.q, np.finfo(float).tiny)
-        return 1 / target - 1 / q, -at.squared / q**2
-
     B = len(problems)
-    everyone = np.arange(B)
-    at_zero, slope = excess(np.zeros(B), everyone)
-    rows = everyone[at_zero > 0]
+    alone = problems.sums(np.zeros(B), cubes=False)
+    rows = np.flatnonzero(alone.q > target)
     value, score = np.zeros(B), np.zeros(B)
     evaluations = 1
     if rows.size:
-        lowest = problems.v.min(axis=1)
-        high = problems.ordinary_rss() / target * (1 + 1e-9) - lowest * (1 - 1e-9)
-        start = np.minimum(-at_zero / slope, 0.5 * high)
-        roots = bracketed_roots(
-            lambda t, some: excess(t, rows[some]),
-            np.zeros(len(rows)),
-            high[rows],
-            start[rows],
-            lowest[rows],
-        )
+
+        def excess(t: FloatArray, some: IntArray) -> tuple[FloatArray, FloatArray]:
+            at = problems.take(rows[some]).sums(t, cubes=False)
+            return 1 / target - 1 / at.q, -at.squared / at.q**2
+
+        lowest = problems.v.min(axis=1)[rows]
+        high = problems.ordinary_rss()[rows] / target * (1 + 1e-9) - lowest * (1 - 1e-9)
+        q, squared = alone.q[rows], alone.squared[rows]
+        start = np.minimum((q / target - 1) * q / squared, 0.5 * high)
+        roots = bracketed_roots(excess, np.zeros(len(rows)), high, start, lowest)
         value[rows], score[rows] = roots.x, np.abs(roots.value) * target
         evaluations += roots.evaluations
     return Estimates(
         value=value,
         boundary=value == 0,
         score=score,
-        starts=(at_zero > 0).astype(np.intp),
+        starts=(alone.q > target).astype(np.intp),
         evaluations=evaluations,
         method="safeguarded Newton" if rows.size else "closed form",
     )
@@ -136,8 +129,7 @@ def _maximum(problems: Regressions, restricted: bool) -> Estimates:
     are all but straight, and on in factors of 1.43 up to the ceiling. Every change of sign is
     solved, and the highest solution wins. A large single problem is screened, and first
     solved, on bins of nearly equal variance, which move a maximum by parts in a thousand;
-    where Newton's method does not come to rest from there, the whole grid is evaluated on the
-    data.
+    where Newton's method on the data goes far from there, the whole grid is evaluated on them.
     """
     grid = _grid(problems)
     if len(problems) == 1 and problems.k > _LARGE:
@@ -166,7 +158,8 @@ def _maximum_by_bins(problem: Regressions, grid: FloatArray, restricted: bool) -
     near = _solve(bins, restricted, rows, low, high, start)
     ceiling = grid[rows, -1]
     roots = _solve(problem, restricted, rows, np.zeros(len(rows)), ceiling, near.x)
-    if not _stayed(roots, near, problem):
+    stayed = np.abs(roots.x - near.x) <= _NEAR * (near.x + float(problem.v.min()))
+    if not stayed.all():
         return None
     return _highest(problem, restricted, slopes, rows, roots)
 
@@ -208,17 +201,13 @@ def _solve_one(
     problem: Regressions, restricted: bool, low: float, high: float, start: float, scale: float
 ) -> Roots:
     """The same without the overhead of many."""
-    curvature = 0.0
 
     def slope(t: float) -> tuple[float, float]:
-        nonlocal curvature
         first, second = problem.score(np.array([t]), restricted)
-        curvature = float(second[0])
-        return float(first[0]), curvature
+        return float(first[0]), float(second[0])
 
     root, left, used = bracketed_newton(slope, low, high, scale, start=start)
-    at, value, derivative = np.array([[root], [left], [curvature]])
-    return Roots(x=at, value=value, slope=derivative, evaluations=used)
+    return Roots(x=np.array([root]), value=np.array([left]), evaluations=used)
 
 
 def _highest(
@@ -246,11 +235,3 @@ def _highest(
         evaluations=slopes.shape[1] + roots.evaluations,
         method="safeguarded Newton",
     )
-
-
-def _stayed(roots: Roots, near: Roots, problem: Regressions) -> bool:
-    """Whether Newton's method came to rest at maxima of the data, one near each of the bins'."""
-    scale = roots.x + float(problem.v.min())
-    rested = np.abs(roots.value) <= _NEARLY * np.abs(roots.slope) * scale
-    close = np.abs(roots.x - near.x) <= _NEAR * scale
-    return bool(np.all(rested & close & (roots.slope < 0)))

@@ -116,8 +116,8 @@ def generalised_q(problems: Regressions) -> Estimates:
 
     References
     ----------
-    DerSimonian & Kacker (2007), doi:10.1016/j.cct.2006.04.004; Jackson et al. (2014),
-    doi:10.1016/j.jspi.2013.07.006.
+    DerSimonian & Kacker (2007), doi:10.1016/j.cct.2006.04.004; Jackson (2013),
+    doi:10.1002/jrsm.1081.
     """
     return _method_of_moments(problems, _user_weights(problems))
 
@@ -148,7 +148,7 @@ def hunter_schmidt_corrected(problems: Regressions) -> Estimates:
 
     References
     ----------
-    Brannick et al. (2019), doi:10.1037/met0000215.
+    Brannick et al. (2019), doi:10.1177/1094428117741966.
     """
     return _hunter_schmidt(problems, problems.k / problems.df)
 

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from metalliance.errors import SpecificationError
-from metalliance.models.independent import user_weights
 from metalliance.models.inference import Inference, as_inference
 from metalliance.models.result import Fit
 from metalliance.models.wald import moderator_contrasts
@@ -96,8 +95,9 @@ def permutation_test(
         y, v = _permuted(model, rng, None if complete else iterations)
     observed = _refits(inference, model.yi[None], model.vi[None])
     others = _refits(inference, y, v)
-    statistic = observed.beta / observed.std_error
-    reached = np.abs(others.beta / others.std_error) >= np.abs(statistic) - _TOLERANCE
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = observed.beta / observed.std_error
+        reached = np.abs(others.beta / others.std_error) >= np.abs(statistic) - _TOLERANCE
     table = pd.DataFrame(
         {
             "term": list(model.terms),
@@ -128,7 +128,7 @@ def _check(inference: Inference, iterations: int) -> None:
             f"permutation_test has no clusters to keep together for vcov={inference.vcov_type!r}; "
             "choose 'model', 'knha' or 'adhoc'"
         )
-    if user_weights(fit) is not None:
+    if fit.weights is not None:
         raise SpecificationError("permutation_test takes no user weights; leave weights= out")
     if iterations < 1:
         raise ValueError(f"iterations must be at least 1, not {iterations}")

@@ -116,8 +116,8 @@ def test_what_is_refused() -> None:
             ma.confint(ma.fit(frame, **arguments))
     with pytest.raises(ma.SpecificationError, match="DL does not maximise"):
         ma.confint(ma.fit(frame, method="DL"), "profile")
-    with pytest.raises(ma.SpecificationError, match="with random="):
-        ma.confint(ma.fit(nested(), random="~ 1 | study/effect"))
+    with pytest.raises(ma.SpecificationError, match="with random= choose type='profile'"):
+        ma.confint(ma.fit(nested(), random="~ 1 | study/effect"), "qprofile")
 
 
 def test_an_inference_will_do() -> None:

@@ -90,6 +90,17 @@ def test_four_levels_fit() -> None:
     assert fit.n_clusters == 4
 
 
+@pytest.mark.parametrize("method", ["DL", "HE", "HS", "HSk", "SJ", "ML", "REML", "EB", "PM", "PMM"])
+def test_effects_that_agree_exactly(method: str) -> None:
+    frame = independent().assign(yi=0.25)
+    fit = ma.fit(frame, method=method)
+    assert fit.tau2 == 0
+    assert fit.beta[0] == pytest.approx(0.25, rel=CLOSED_FORM)
+    assert ma.tidy(fit)["std_error"][0] == pytest.approx(0, abs=1e-12)
+    result = ma.permutation_test(ma.infer(fit, "model"), exact=True)
+    assert result.table["p_value"][0] == 2 / 2**12
+
+
 def test_v_in_every_form_is_the_same_v() -> None:
     frame = nested(seed=6)
     V = covariance(frame)
