@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from metalliance.cli.asked import Asked
+from metalliance.cli.pools import counted, refuse_mixture
 from metalliance.coding.cells import parse_number, shown
 from metalliance.coding.effect_file import EffectFile, read_effect_file, retyped, titles, typed
 from metalliance.coding.guard import file_problem
@@ -22,10 +23,8 @@ from metalliance.models.rows import require_columns
 
 __all__ = ["SCALES", "Rows", "new_rows", "read_rows"]
 
-POOL = ("component", "estimand", "path", "es_metric")
 SCALES = {"z": "Fisher's z", "beta": "standardised coefficient"}
 REVIEW_COLUMNS = (("yi", "vi"), ("r", "v_r"))
-AT_MOST = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,7 +94,7 @@ def read_rows(asked: Asked) -> Rows:
         as_numbers = [one.column for one in used if one.role != "factor"]
         file.check_moderators(rows.frame.index, list(dict.fromkeys(as_numbers)))
     if rows.coded:
-        _refuse_mixture(rows.frame, asked)
+        refuse_mixture(rows.frame, asked)
     elif file is not None:
         notes = file.looks_missing(rows.frame.index, columns)
         rows = replace(rows, problems=(*rows.problems, *notes))
@@ -218,7 +217,7 @@ def _chosen(frame: pd.DataFrame, where: Sequence[tuple[str, str]]) -> pd.DataFra
             same = _equal(frame[name], value)
             if not same.any():
                 raise SpecificationError(
-                    f"--where: no row has {name}={value}; it has {_counted(frame[name])}"
+                    f"--where: no row has {name}={value}; it has {counted(frame[name])}"
                 )
             found |= same
         frame = retyped(frame.loc[~found if key.endswith("!") else found])
@@ -235,70 +234,10 @@ def _equal(column: pd.Series, value: str) -> np.ndarray:
     return same
 
 
-def _counted(column: pd.Series) -> str:
-    counts = column.value_counts()
-    shown = ", ".join(f"{value} ({n})" for value, n in counts.head(AT_MOST).items())
-    return shown + (f" and {len(counts) - AT_MOST} other values" if len(counts) > AT_MOST else "")
-
-
 def _columns(frame: pd.DataFrame, asked: Asked) -> tuple[str, ...]:
     columns = parse_formula(asked.mods).columns
     require_columns(frame, columns, f"mods={asked.mods!r}")
     return columns
-
-
-def _refuse_mixture(frame: pd.DataFrame, asked: Asked) -> None:
-    """Effects that mean different things have no common mean."""
-    metrics = frame["es_metric"].unique().tolist()
-    if asked.yi == "yi" and len(metrics) > 1:
-        raise SpecificationError(
-            f"these effects are on different scales, es_metric {_counted(frame['es_metric'])}; "
-            f"take one, for example --where es_metric={metrics[0]}"
-        )
-    _refuse_dropout(frame, asked)
-    parts = [name for name in POOL if frame[name].nunique() > 1]
-    if not parts:
-        return
-    named = [name for name in parse_formula(asked.mods).columns if name in parts]
-    pools = frame.groupby(parts, sort=False).size()
-    if named and len(frame.groupby(named)) == len(pools):
-        return
-    shown = "; ".join(f"{_pool(parts, key)} ({n})" for key, n in pools.items())
-    first = pools.index[0]
-    mend = " ".join(
-        f'--where "{part}={value}"' for part, value in zip(parts, _key(first), strict=True)
-    )
-    apart = next((name for name in parts if frame[name].nunique() == len(pools)), "")
-    raise SpecificationError(
-        f"the {len(frame)} effects belong to {len(pools)} pools that mean different things: "
-        f"{shown}. Take one, for example {mend}"
-        + (f', or keep them apart: --mods "~ 0 + {apart}"' if apart else "")
-    )
-
-
-def _refuse_dropout(frame: pd.DataFrame, asked: Asked) -> None:
-    """Whether patients stay is an outcome of its own."""
-    from metalliance.workflow.pools import DROPOUT_FORMS
-
-    if "outcome_form" not in frame.columns or "outcome_form" in parse_formula(asked.mods).columns:
-        return
-    dropout = frame["outcome_form"].isin(DROPOUT_FORMS)
-    if dropout.any() and not dropout.all():
-        form = frame["outcome_form"][dropout].iloc[0]
-        raise SpecificationError(
-            f"in {int(dropout.sum())} of the {len(frame)} effects the outcome is dropout, which is "
-            f'a pool of its own; leave them out with --where "outcome_form!={form}", or take them '
-            f'alone with --where "outcome_form={form}"'
-        )
-
-
-def _pool(parts: Sequence[str], key: object) -> str:
-    words = [value for value in _key(key) if value != "NA"]
-    return " ".join(words) or "NA"
-
-
-def _key(key: object) -> tuple[str, ...]:
-    return tuple(map(str, key)) if isinstance(key, tuple) else (str(key),)
 
 
 def _complete(rows: Rows, mods: str) -> Rows:
