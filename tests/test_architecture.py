@@ -67,7 +67,9 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         assert f"'{heavy}'" not in loaded
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["report", "--help"], ["check", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["report", "--help"], ["check", "--help"], ["fit", "--help"]]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys; from metalliance.cli import run; code = run(sys.argv[1:]); "

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["MINUS", "correlation", "count", "interval", "number", "p_value", "percent", "range_of"]
+__all__ = [
+    "ABSENT",
+    "MINUS",
+    "correlation",
+    "count",
+    "interval",
+    "number",
+    "p_value",
+    "percent",
+    "range_of",
+]
 
 MINUS = "−"
 ABSENT = "–"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from metalliance.workflow.analysis import Analysis, Pool
 
-__all__ = ["SCHEMA", "results"]
+__all__ = ["SCHEMA", "plain", "results"]
 
 SCHEMA = "metalliance-results/1"
 DIGITS = 12
@@ -29,7 +29,7 @@ def results(analysis: Analysis) -> dict[str, Any]:
         Conforms to the shipped ``results.schema.json``. Numbers have 12 significant digits;
         what is absent is None.
     """
-    plain: dict[str, Any] = _plain(
+    values: dict[str, Any] = plain(
         {
             "schema": SCHEMA,
             "software": analysis.manifest["software"],
@@ -71,7 +71,7 @@ def results(analysis: Analysis) -> dict[str, Any]:
             "warnings": list(analysis.warnings),
         }
     )
-    return plain
+    return values
 
 
 def _model(pool: Pool) -> dict[str, Any]:
@@ -107,11 +107,12 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """JSON values: numbers with 12 significant digits, None for what is absent."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, bool | np.bool_):
@@ -121,5 +122,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, np.ndarray):
-        return [_plain(item) for item in value.tolist()]
+        return [plain(item) for item in value.tolist()]
     return str(value)

@@ -18,7 +18,7 @@ from metalliance.traitstate.pooling import is_dependent, pool_effects
 from metalliance.workflow.analysis import Pool, PoolCounts
 from metalliance.workflow.plan import Plan
 
-__all__ = ["pool_counts", "pool_key", "pool_rows", "split_pools"]
+__all__ = ["DROPOUT_FORMS", "pool_counts", "pool_key", "pool_rows", "split_pools"]
 
 READING_ORDER = (
     "total",
