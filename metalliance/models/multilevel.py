@@ -16,6 +16,7 @@ from metalliance.models.inputs import Inputs
 from metalliance.models.random import (
     RandomTerm,
     fewest_informing,
+    outermost_term,
     select_rows,
     unseen_correlations,
 )
@@ -172,17 +173,24 @@ def near_parameters(part: RandomPart, theta: FloatArray, least: float) -> FloatA
 
 
 def _components(part: RandomPart, theta: FloatArray) -> tuple[Component, ...]:
-    several = sum(term.structure != "1" for term in part.terms) > 1
-    found: list[Component] = []
-    for term, natural in zip(part.terms, part.parameters.natural(theta), strict=True):
-        values = np.concatenate([natural.tau2, natural.rho])
-        for (label, name), value in zip(term.labels(), values, strict=True):
-            full = f"{term.name}: {label}" if several and label != term.name else label
-            given = part.held[len(found)]
-            fixed = not np.isnan(given)
-            estimate = given if fixed else float(value)
-            found.append(Component(term=full, name=name, estimate=estimate, fixed=fixed))
+    naturals = part.parameters.natural(theta)
+    values = np.concatenate([np.concatenate([n.tau2, n.rho]) for n in naturals])
+    found = []
+    for (label, name), value, given in zip(_labels(part), values, part.held, strict=True):
+        fixed = not np.isnan(given)
+        estimate = given if fixed else float(value)
+        found.append(Component(term=label, name=name, estimate=estimate, fixed=fixed))
     return tuple(found)
+
+
+def _labels(part: RandomPart) -> list[tuple[str, str]]:
+    """(term, name) of every component; several inner | outer terms are told apart."""
+    several = sum(term.structure != "1" for term in part.terms) > 1
+    return [
+        (f"{term.name}: {label}" if several and label != term.name else label, name)
+        for term in part.terms
+        for label, name in term.labels()
+    ]
 
 
 def _maximum(
@@ -198,12 +206,11 @@ def _maximum(
 
 
 def _with_clusters(inputs: Inputs, terms: tuple[RandomTerm, ...]) -> Inputs:
-    """Clusters of a DataFrame: its outermost factor, unless there are several."""
-    outer = {term.outer: term for term in terms if term.outermost}
-    if inputs.clusters is not None or len(outer) != 1:
+    """Clusters of a DataFrame: the groups of its outermost factor, if there is one."""
+    outer = outermost_term(terms)
+    if inputs.clusters is not None or outer is None:
         return inputs
-    name, term = next(iter(outer.items()))
-    return replace(inputs, clusters=term.codes, cluster_name=name)
+    return replace(inputs, clusters=outer.codes, cluster_name=outer.outer)
 
 
 def _check_shown(part: RandomPart) -> None:
@@ -225,7 +232,7 @@ def _check_separable(likelihood: Likelihood, part: RandomPart) -> None:
         return
     named = inseparable(likelihood, part.parameters, free)
     if named:
-        labels = [label for term in part.terms for label in term.labels()]
+        labels = _labels(part)
         shown = [
             f"{'correlation' if labels[i][1] == 'rho' else 'variance'} of {labels[i][0]}"
             for i in named

@@ -327,6 +327,20 @@ def same_grouping(first: IntArray, second: IntArray) -> bool:
     return pairs == int(first.max()) + 1 == int(second.max()) + 1
 
 
+def outermost_term(terms: Sequence[RandomTerm]) -> RandomTerm | None:
+    """The term whose groups hold all groups of all others; None where factors are crossed."""
+    for term in terms:
+        if term.outermost and all(_within(other.codes, term.codes) for other in terms):
+            return term
+    return None
+
+
+def _within(inner: IntArray, outer: IntArray) -> bool:
+    """Whether every inner group lies in one outer group."""
+    n = int(outer.max()) + 1
+    return len(np.unique(inner * n + outer)) == int(inner.max()) + 1
+
+
 def unseen_correlations(term: RandomTerm) -> tuple[str, ...]:
     """Pairs of levels that no group has together, so that their correlation is unknown.
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from metalliance.errors import SpecificationError
 from metalliance.models.inference import Inference, as_model
-from metalliance.models.random import RandomTerm, slopes_of
+from metalliance.models.random import RandomTerm, outermost_term, same_grouping, slopes_of
 from metalliance.models.result import Fit
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.parameters import parameters_of
@@ -44,12 +44,12 @@ def spread_of_rows(fit: Fit, newdata: pd.DataFrame | None, target: str) -> Float
         return np.array([fit.tau2])
     terms = list(zip(fit.random, covariances(fit), strict=True))
     if target == "study":
-        outer = {term.outer for term in fit.random if term.outermost}
-        if len(outer) != 1:
+        outer = outermost_term(fit.random)
+        if outer is None:
             raise SpecificationError(
                 "target='study' needs one outermost random factor; here the factors are crossed"
             )
-        terms = [(term, G) for term, G in terms if term.outer in outer]
+        terms = [(term, G) for term, G in terms if same_grouping(term.codes, outer.codes)]
     total = np.zeros(fit.k if newdata is None else len(newdata))
     for term, G in terms:
         total = total + _of_term(term, G, newdata)

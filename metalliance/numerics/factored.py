@@ -106,7 +106,7 @@ class Factored:
             ends = (int(below[1][pair]), int(below[0][pair]))
             rest = tuple(i for i in range(self.q) if i not in ends)
             value = float(rho[pair])
-            second = (value, float(np.sqrt(1 - value**2)), *([0.0] * (self.q - 2)))
+            second = (value, float(np.sqrt(max(0.0, 1 - value**2))), *([0.0] * (self.q - 2)))
             kept = Factored(self.q, (*ends, *rest), (_unit(self.q, 0), second))
             return kept, np.full(len(kept.bounds[0]), np.nan)
         raise ValueError(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from metalliance.errors import ConvergenceError
 from metalliance.numerics.blocks import FloatArray
+from metalliance.numerics.covariances import Structure
 from metalliance.numerics.likelihood import Evaluation, Likelihood, evaluate
 from metalliance.numerics.optimize import Convergence
 from metalliance.numerics.parameters import Parameters, Slope
@@ -23,6 +24,7 @@ _CONVERGED = 1e-12
 _RESOLVED = 1e-25
 _POSITIVE = 1e-8
 _ESCAPE = 1e-6
+_SINGULAR = 1e-12
 _NEAR = 1e-2
 _LONGEST = 1.5
 
@@ -316,10 +318,12 @@ def _record(climber: _Climber, best: _Point, starts: int) -> Convergence:
     interior = free & ~on_bound
     naturals = parameters.natural(best.theta)
     edge = on_bound & free
-    for natural, place in zip(naturals, parameters.places, strict=True):
+    for structure, natural, place in zip(
+        parameters.structures, naturals, parameters.places, strict=True
+    ):
         if free[place].any():
             degenerate = np.any(natural.tau2 == 0) or np.any(np.abs(natural.rho) == 1)
-            edge[place] |= bool(degenerate)
+            edge[place] |= bool(degenerate) or _is_singular(structure, best.theta[place])
     return Convergence(
         method="projected Newton",
         score=float(np.max(np.abs(best.slope.gradient * climber.units)[interior], initial=0.0)),
@@ -327,3 +331,10 @@ def _record(climber: _Climber, best: _Point, starts: int) -> Convergence:
         boundary=bool(edge.any()),
         starts=starts,
     )
+
+
+def _is_singular(structure: Structure, theta: FloatArray) -> bool:
+    """Whether G has lost a dimension."""
+    G = np.append(structure.entries(theta).psi, 0.0)[structure.pattern()]
+    values = np.linalg.eigvalsh(G)
+    return bool(abs(values[0]) <= _SINGULAR * values[-1])

@@ -28,9 +28,9 @@ def starting_values(likelihood: Likelihood, parameters: Parameters) -> tuple[Flo
         share = np.full(T, 0.05 * total / (T - 1))
         share[t] = 0.95 * total
         begins.append((share, 0.0))
-    begins += [(1e-3 * even, 0.0), (10 * even, 0.0)]
+    begins += [(0.03 * even, 0.0), (1e-3 * even, 0.0), (10 * even, 0.0)]
     if any(structure.size[1] for structure in parameters.structures):
-        begins += [(even, 0.7), (even, -0.4)]
+        begins += [(even, 0.7), (even, 0.95), (even, -0.4)]
     starts = [parameters.theta(_naturals(parameters, shares, rho)) for shares, rho in begins]
     return (*starts, *_one_level_low(parameters, even))
 

@@ -88,8 +88,6 @@ def test_no_search_finds_a_higher_likelihood(model: str) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_no_search_finds_a_higher_likelihood_in_many_sets(model: str) -> None:
     for seed in range(24):
-        if (model, seed) == ("study", 12):  # the peak that is missed, above
-            continue
         rng = np.random.default_rng(seed)
         sizes = tuple(rng.integers(1, 6, rng.integers(4, 20)).tolist())
         data = example(model, seed, sizes, covarying=seed % 2 == 0, spread=SPREADS[seed % 4])
@@ -119,13 +117,10 @@ def test_a_singular_covariance_is_optimal(model: str, seed: int) -> None:
     S = slopes_of(data.factors[0], found.at.gradient[: len(entries.psi)])
     values, vectors = np.linalg.eigh(G)
     null = vectors[:, values < 1e-14]
-    natural = structure.natural(found.theta[data.parameters.places[0]])
     scale = np.max(np.abs(S)) * np.max(np.abs(G))
     np.testing.assert_allclose(G @ S, 0.0, atol=1e-7 * scale + 1e-12)
     assert np.all(np.linalg.eigvalsh(null.T @ S @ null) <= 1e-7 * np.max(np.abs(S)))
-    degenerate = np.any(natural.tau2 == 0) or np.any(np.abs(natural.rho) == 1)
-    assert found.convergence.boundary == degenerate
-    assert structure.q > 2 or degenerate == bool(null.shape[1])
+    assert found.convergence.boundary == bool(null.shape[1])
 
 
 @pytest.mark.parametrize("model", ["nested", "three levels", "DIAG", "CS", "HCS", "AR"])
@@ -180,7 +175,6 @@ def test_a_correlation_found_at_no_variance() -> None:
     assert found.at.ml >= searched(data, False, starts=5, seed=0) - LOG_LIKELIHOOD
 
 
-@pytest.mark.xfail(strict=True, reason="two peaks; every start steps over the higher one")
 def test_a_peak_between_zero_and_the_first_start() -> None:
     """Blocks of V that are nearly singular, and no true variance: ℓ(.0067) > ℓ(0)."""
     rng = np.random.default_rng(12)
@@ -379,7 +373,7 @@ def test_a_component_held_at_zero_drops_out() -> None:
 
 
 def test_the_record() -> None:
-    data = example("UN and row", 9)
+    data = example("UN of two", 9, sizes=(4,) * 30)
     found = maximum_of(data)
     record, starts = found.convergence, starting_values(data.likelihood(), data.parameters)
     assert record.method == "projected Newton"
