@@ -81,7 +81,7 @@ def _check_comparable(small: Fit, large: Fit) -> None:
             f"{large.method}"
         )
     same_rows = small.k == large.k and np.array_equal(small.yi, large.yi)
-    if not same_rows or not np.array_equal(small.vi, large.vi):
+    if not same_rows or not np.allclose(small.vi, large.vi, rtol=1e-10, atol=0):
         raise SpecificationError("the two fits have different effects; fit both to the same rows")
     if not _same_covariance(small, large):
         raise SpecificationError("the two fits have different sampling covariances V")
@@ -104,7 +104,7 @@ def _same_covariance(small: Fit, large: Fit) -> bool:
         large.sampling.regroup(together).stacks,
         strict=True,
     )
-    return all(np.array_equal(one.values, other.values) for one, other in pairs)
+    return all(np.allclose(one.values, other.values, rtol=1e-10) for one, other in pairs)
 
 
 def _same_span(first: FloatArray, second: FloatArray) -> bool:

@@ -98,16 +98,14 @@ class _Profile:
     def slope(self, value: float, best: Maximum) -> float:
         """Derivative in the held component, the others staying where they are."""
         step = 1e-6 * max(abs(value), 1e-3 * self.unit)
-        ends = []
-        for moved in (value - step, value + step):
-            try:
-                parameters, pinned = self.hold(moved)
-            except ValueError:
-                parameters, pinned, moved = *self.hold(value), value
+        ends = np.clip([value - step, value + step], *self.edges())
+        entries = []
+        for moved in ends:
+            parameters, pinned = self.hold(float(moved))
             theta = np.where(np.isnan(pinned), best.theta, pinned)
-            ends.append((moved, parameters.psi(theta)))
-        (low, behind), (high, ahead) = ends
-        return float(best.at.gradient @ (ahead - behind)) / (high - low) if high > low else 0.0
+            entries.append(parameters.psi(theta))
+        change = best.at.gradient @ (entries[1] - entries[0])
+        return float(change / (ends[1] - ends[0]))
 
     @property
     def top(self) -> tuple[Natural, ...]:
