@@ -104,7 +104,7 @@ def _same_covariance(small: Fit, large: Fit) -> bool:
         large.sampling.regroup(together).stacks,
         strict=True,
     )
-    return all(np.allclose(one.values, other.values, rtol=1e-10) for one, other in pairs)
+    return all(np.allclose(one.values, other.values, rtol=1e-10, atol=0) for one, other in pairs)
 
 
 def _same_span(first: FloatArray, second: FloatArray) -> bool:

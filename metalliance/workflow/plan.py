@@ -35,7 +35,7 @@ class Plan(_Frozen):
         What was correlated with outcome, as words in a sentence; empty takes the workbook's.
     state : {'concurrent_r', 'lagged_r', 'lagged_partial'}
         Which within-patient estimand the summary speaks about first.
-    method : {'REML', 'ML', 'PM', 'DL', 'EE'}
+    method : {'REML', 'ML', 'PM', 'DL', 'EE', 'HE', 'HS', 'HSk', 'SJ', 'EB', 'PMM'}
         Estimator of τ² where every cluster has one effect; dependent effects take REML or ML.
     rho : float
         Assumed sampling correlation of two effects of one sample and component.
@@ -56,7 +56,7 @@ class Plan(_Frozen):
     question: str = "Is the therapeutic alliance itself therapeutic?"
     predictor: str = ""
     state: Literal["concurrent_r", "lagged_r", "lagged_partial"] = "concurrent_r"
-    method: Literal["REML", "ML", "PM", "DL", "EE"] = "REML"
+    method: Literal["REML", "ML", "PM", "DL", "EE", "HE", "HS", "HSk", "SJ", "EB", "PMM"] = "REML"
     rho: float = Field(default=0.6, ge=0, lt=1)
     rho_grid: tuple[float, ...] = (0.3, 0.8)
     level: float = Field(default=0.95, gt=0.5, lt=1)
