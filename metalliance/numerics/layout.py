@@ -75,12 +75,18 @@ class Group:
         Rotated cells.
     pattern : (B, q, q) int
         Which entry of G stands at each place of Γ: 1 + its number, 0 for none.
+    present : (c,) int
+        The entries that occur.
+    masks : (c, B, q, q) float
+        One where they do.
     """
 
     rows: IntArray
     starts: IntArray
     Z: FloatArray
     pattern: IntArray
+    present: IntArray
+    masks: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -277,7 +283,7 @@ def _groups(
     if not factors:
         nothing = np.zeros((1, 0, 0), dtype=np.intp)
         rows, starts = np.arange(V.size), np.zeros(1, dtype=np.intp)
-        return (Group(rows=rows, starts=starts, Z=np.zeros((V.size, 0)), pattern=nothing),)
+        return (_group_of(rows, starts, np.zeros((V.size, 0)), nothing),)
     cells = _cells([factor for factor, _ in factors])
     block_of_cell = np.empty(len(cells.factor), dtype=np.intp)
     block_of_cell[cells.cell] = labels[cells.row]
@@ -322,7 +328,13 @@ def _group(
         entry = places[level[:, :, None], level[:, None, :]]
         pattern = np.where(same & (entry >= 0), 1 + first + entry, pattern)
     rotated = _rotated(V, vectors, Z)
-    return Group(rows=rows, starts=starts.astype(np.intp), Z=rotated[rows], pattern=pattern)
+    return _group_of(rows, starts.astype(np.intp), rotated[rows], pattern)
+
+
+def _group_of(rows: IntArray, starts: IntArray, Z: FloatArray, pattern: IntArray) -> Group:
+    present = np.unique(pattern[pattern > 0]) - 1
+    masks = (pattern == 1 + present[:, None, None, None]).astype(np.float64)
+    return Group(rows=rows, starts=starts, Z=Z, pattern=pattern, present=present, masks=masks)
 
 
 def _positions(labels: IntArray, n: int) -> tuple[IntArray, IntArray]:

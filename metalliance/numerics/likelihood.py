@@ -203,7 +203,7 @@ def _block_products(left: FloatArray, right: FloatArray, starts: IntArray) -> Fl
 class _Part:
     """One group at one ψ: N, T = Z'M⁻¹Z (B, q, q), H = Z'M⁻¹R (B, q, p+1)."""
 
-    pattern: IntArray
+    group: Group
     A: tuple[FloatArray, ...]
     b: tuple[FloatArray, ...]
     N: FloatArray
@@ -251,7 +251,7 @@ def _solve(
     L, log_det = _inverse_and_log_det(np.eye(q) + A[0] @ gamma)
     N = symmetrised(gamma @ L)
     return _Part(
-        pattern=group.pattern,
+        group=group,
         A=A,
         b=b,
         N=N,
@@ -318,29 +318,22 @@ class _Derivatives:
             return
         H, v = part.H[:, :, :-1], part.H @ residual
         X = H @ (bread @ transpose(H))
-        places = part.pattern.ravel()
-        counted = len(self.trace) + 1
-        self.trace += np.bincount(places, part.T.ravel(), counted)[1:]
-        square = v[:, :, None] * v[:, None, :]
-        self.quadratic += np.bincount(places, square.ravel(), counted)[1:]
-        present = (np.unique(places[places > 0]) - 1).tolist()
-        TE, XE, Ev = {}, {}, {}
-        for c in present:
-            E = (part.pattern == c + 1).astype(np.float64)
-            EH = E @ H
-            TE[c], XE[c] = part.T @ E, X @ E
-            Ev[c] = (E @ v[:, :, None])[:, :, 0]
-            self.F[c] += _summed(H, EH)
-            self.f[c] += np.einsum("bqi,bq->i", H, Ev[c])
-        for c in present:
-            Tv = (part.T @ Ev[c][:, :, None])[:, :, 0]
-            for d in present[: present.index(c) + 1]:
-                values = (
-                    float(np.sum(TE[c] * transpose(TE[d]))),
-                    float(np.sum(TE[c] * transpose(XE[d]))),
-                    float(np.sum(Tv * Ev[d])),
-                )
-                self._pair(c, d, *values)
+        here = part.group.present
+        E = part.group.masks
+        c, p = len(here), H.shape[2]
+        TE, XE = part.T @ E, X @ E
+        Ev = (E @ v[:, :, None]).reshape(c, -1)
+        TEv = (part.T @ Ev.reshape(c, *v.shape, 1)).reshape(c, -1)
+        flat = H.reshape(-1, p).T
+        self.trace[here] += np.einsum("cbij,bij->c", E, part.T)
+        self.quadratic[here] += Ev @ v.ravel()
+        self.F[here] += flat @ (E @ H).reshape(c, -1, p)
+        self.f[here] += Ev @ flat.T
+        pairs = np.ix_(here, here)
+        ET = transpose(TE).reshape(c, -1)
+        self.trace2[pairs] += TE.reshape(c, -1) @ ET.T
+        self.twice[pairs] += XE.reshape(c, -1) @ ET.T
+        self.inner[pairs] += TEv @ Ev.T
 
     def add_identity(
         self,
@@ -367,14 +360,15 @@ class _Derivatives:
             ZZ, ZR = part.second()
             H, v = part.H[:, :, :-1], part.H @ residual
             HB = H @ bread
-            places, counted = part.pattern.ravel(), len(self.trace) + 1
-            trace2s = np.bincount(places, ZZ.ravel(), counted)[1:]
+            E = part.group.masks
             crossed = HB @ transpose(ZR[:, :, :-1])
-            twices = np.bincount(places, symmetrised(crossed).ravel(), counted)[1:]
             ahead = (ZR @ residual)[:, None, :] * v[:, :, None]
-            inners = np.bincount(places, ahead.ravel(), counted)[1:]
-            for c in np.flatnonzero(np.bincount(places, minlength=counted)[1:]):
-                self._pair(int(c), e, trace2s[c], twices[c], inners[c])
+            values = [
+                np.einsum("cbij,bij->c", E, matrix)
+                for matrix in (ZZ, symmetrised(crossed), symmetrised(ahead))
+            ]
+            for c, trace2, twice, inner in zip(part.group.present, *values, strict=True):
+                self._pair(int(c), e, float(trace2), float(twice), float(inner))
 
     def _pair(self, c: int, d: int, trace2: float, twice: float, inner: float) -> None:
         for row, column in {(c, d), (d, c)}:

@@ -25,7 +25,7 @@ _RESOLVED = 1e-25
 _POSITIVE = 1e-8
 _ESCAPE = 1e-6
 _SINGULAR = 1e-12
-_NEAR = 1e-2
+_NEAR = 0.05
 _LONGEST = 1.5
 
 
@@ -60,11 +60,11 @@ class _Point:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Direction:
-    """A step, twice the gain it promises, and a way out if this is a saddle."""
+    """A step, twice the gain it promises, and the parameters that may move."""
 
     step: FloatArray
     decrement: float
-    escape: FloatArray | None
+    active: NDArray[np.bool_]
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class _Climber:
             return None
         towards = self.direction(here)
         for _ in range(_MAX_STEPS):
-            if towards.decrement < _NEAR and any(self.joins(here, optimum) for optimum in known):
+            if towards.decrement < _NEAR and self.joins(here.theta + towards.step, known):
                 return None
             following = self.advance(here, towards)
             if following is None:
@@ -132,15 +132,14 @@ class _Climber:
         while True:
             step = np.zeros_like(theta)
             if not active.any():
-                return _Direction(step, 0.0, self.escape(here, active))
+                return _Direction(step, 0.0, active)
             face = self.face(here, active)
             step = face @ _newton(*self.on_face(face, slope))
             outwards = active & ((low & (step < 0)) | (high & (step > 0)))
             if not outwards.any():
                 step = self.shortened(step)
-                decrement = float(slope.gradient @ step)
-                return _Direction(step, decrement, self.escape(here, active))
-            active &= ~outwards
+                return _Direction(step, float(slope.gradient @ step), active)
+            active = active & ~outwards
 
     def escape(self, here: _Point, active: NDArray[np.bool_]) -> FloatArray | None:
         """A direction of positive curvature (one unit long), if there is one."""
@@ -224,7 +223,7 @@ class _Climber:
             edge = self.look(snapped)
             if self.height(edge) >= self.height(here) - 1e-10:
                 return edge
-        direction = self.direction(here).escape
+        direction = self.escape(here, self.direction(here).active)
         if direction is None:
             return None
         for length in 0.25 ** np.arange(8):
@@ -239,10 +238,13 @@ class _Climber:
                     return ahead
         return None
 
-    def joins(self, here: _Point, optimum: _Point) -> bool:
-        """Whether this point is next to a known optimum."""
-        psi, goal = self.parameters.psi(here.theta), self.parameters.psi(optimum.theta)
-        return bool(np.all(np.abs(psi - goal) <= 0.03 * np.abs(goal) + 1e-4 * self.variance))
+    def joins(self, ahead: FloatArray, known: Sequence[_Point]) -> bool:
+        """Whether the next point is one of the known optima, give or take a little."""
+        if not known or not self.inside(ahead):
+            return False
+        psi, room = self.parameters.psi(ahead), 1e-4 * self.variance
+        goals = [self.parameters.psi(optimum.theta) for optimum in known]
+        return any(bool(np.all(np.abs(psi - g) <= 0.03 * np.abs(g) + room)) for g in goals)
 
 
 def maximise(
