@@ -189,9 +189,7 @@ def robust_tests(quantity: str, fit: ma.Fit, terms: list[int]) -> Iterator[Readi
         yield from rejections(quantity, name, vcov, tested)
 
 
-def rejections(
-    quantity: str, name: str, vcov: str, tested: dict[str, Any]
-) -> Iterator[Reading]:
+def rejections(quantity: str, name: str, vcov: str, tested: dict[str, Any]) -> Iterator[Reading]:
     """The rejection; for CR2 also among the data sets where the report would print the p."""
     rejected = rejects(tested["p_value"])
     yield (quantity, name, "rejection"), rejected

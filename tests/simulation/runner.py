@@ -63,8 +63,7 @@ def cells() -> tuple[Cell, ...]:
         for k in (20, 40)
     ]
     bivariate = [
-        Cell(design=Bivariate(studies=k), runs=HEADLINE if k >= 20 else OTHER)
-        for k in (20, 40, 10)
+        Cell(design=Bivariate(studies=k), runs=HEADLINE if k >= 20 else OTHER) for k in (20, 40, 10)
     ]
     components = [Cell(design=Components(studies=k), runs=PROFILES) for k in (20, 40)]
     return (*independent, *dependent, *misspecified, *bivariate, *components)
