@@ -8,6 +8,7 @@ engine refuses or has no answer it is NaN.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -148,9 +149,10 @@ def fit_from(
 ) -> ma.Fit:
     """``ma.fit``, searching from one place, the truth, instead of several: a third of the time.
 
-    A test compares the two.
+    A test compares the two. Clusters are studies that share a sample.
     """
-    inputs = read_inputs(frame, V, "yi", "vi")
+    clusters = pd.factorize(frame["cluster"])[0].astype(np.intp)
+    inputs = replace(read_inputs(frame, V, "yi", "vi"), clusters=clusters, cluster_name="cluster")
     design, X = build_design(mods, frame)
     part = random_part(parse_random(random, frame, structure), rho=rho)
     start = part.parameters.theta(truth)
@@ -174,7 +176,7 @@ def mass(row: pd.Series, sd: float) -> float:
 
 def robust_mean(fit: ma.Fit) -> Iterator[Reading]:
     for name, (vcov, test) in ROBUST_TESTS.items():
-        yield ("mean", name, "coverage"), covers(infer(fit, vcov, test), 0)
+        yield ("mean", name, "coverage"), covers(ma.infer(fit, vcov, test), 0)
 
 
 def robust_tests(quantity: str, fit: ma.Fit, terms: list[int]) -> Iterator[Reading]:
@@ -182,7 +184,7 @@ def robust_tests(quantity: str, fit: ma.Fit, terms: list[int]) -> Iterator[Readi
     L = np.eye(fit.p)[terms]
     for name, (vcov, test) in ROBUST_TESTS.items():
         try:
-            tested = joint_test(infer(fit, vcov, test), L)
+            tested = joint_test(ma.infer(fit, vcov, test), L)
         except ma.SpecificationError:
             yield (quantity, name, "rejection"), np.nan
             continue
@@ -198,13 +200,8 @@ def rejections(quantity: str, name: str, vcov: str, tested: dict[str, Any]) -> I
         yield (quantity, f"{name}{PRINTED}", "rejection"), printed
 
 
-def infer(fit: ma.Fit, vcov: str, test: str) -> ma.Inference:
-    """Clusters are studies that share a sample."""
-    return ma.infer(fit, vcov, test, cluster=None if vcov == "model" else "cluster")
-
-
 def predictions(design: Dependent, fit: ma.Fit) -> Iterator[Reading]:
-    inference = infer(fit, "CR2", "satterthwaite")
+    inference = ma.infer(fit, "CR2", "satterthwaite")
     total = design.tau2_study + design.tau2_effect
     for target, variance in (("effect", total), ("study", design.tau2_study)):
         if design.working == "study only" and target == "effect":
@@ -219,7 +216,7 @@ def of_bivariate(design: Bivariate, frame: pd.DataFrame) -> Iterator[Reading]:
     for model, rho in CORRELATIONS.items():
         fit = fit_bivariate(design, frame, V, rho)
         for name, (vcov, test) in BIVARIATE_TESTS.items():
-            inference, method = infer(fit, vcov, test), f"{model}, {name}"
+            inference, method = ma.infer(fit, vcov, test), f"{model}, {name}"
             for j, component in enumerate(COMPONENTS):
                 covered, quantity = covers(inference, j), f"mean {component}"
                 yield (quantity, method, "coverage"), covered
@@ -242,7 +239,7 @@ def fit_bivariate(
 
 def bivariate_predictions(design: Bivariate, fit: ma.Fit, model: str) -> Iterator[Reading]:
     new = pd.DataFrame({"component": COMPONENTS, "is_between": [1.0, 0.0], "is_within": [0.0, 1.0]})
-    rows = ma.predict(infer(fit, "CR2", "satterthwaite"), new)
+    rows = ma.predict(ma.infer(fit, "CR2", "satterthwaite"), new)
     for j, component in enumerate(COMPONENTS):
         sd = np.sqrt(design.tau2[j] + design.tau2_effect)
         yield (f"new effect {component}", f"{model}, t(c-1)", "coverage"), mass(rows.iloc[j], sd)
