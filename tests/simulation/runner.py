@@ -48,14 +48,14 @@ class Cell:
 
 
 def cells() -> tuple[Cell, ...]:
-    """Every cell; 5,000 runs for those that the requirement is about."""
+    """Every cell; 5,000 runs for those that the requirement is about, fewer for slower fits."""
     designs: list[tuple[Design, int]] = []
     for k in STUDIES:
         headline, other = (5000, 2000) if k >= ENOUGH else (2000, 1000)
         designs += [(Independent(studies=k, tau2=0.01), headline)]
         designs += [(Independent(studies=k, tau2=0.03), other)]
         designs += [(Dependent(studies=k, true_rho=0.8), headline)]
-        designs += [(Bivariate(studies=k), headline)] if k >= 10 else []
+        designs += [(Bivariate(studies=k), 3000 if k >= ENOUGH else 1000)] if k >= 10 else []
     for k in (20, 40):
         designs += [(Dependent(studies=k, true_rho=0.6), 1000)]
         for working in ("V diagonal", "study only"):

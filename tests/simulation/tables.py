@@ -16,7 +16,7 @@ from tests.simulation.runner import stored
 PAGE = Path(__file__).parents[2] / "docs" / "validation.md"
 BLOCK = re.compile(r"(<!-- rates: (\w+), (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 LOWEST, HIGHEST = 0.03, 0.07
-PREDICTIONS = "new "
+PREDICTIONS, COMPONENTS = "new ", ("τ²", "σ²")
 
 
 def error_rate(table: pd.DataFrame) -> pd.Series:
@@ -27,8 +27,8 @@ def error_rate(table: pd.DataFrame) -> pd.Series:
 def with_tables(page: str) -> str:
     """The page with every block of rates written anew from the stored results.
 
-    A block names the family and which rows it shows: a scenario, and ``tests``, ``intervals`` or
-    ``predictions``.
+    A block names the family and which rows it shows: a scenario, and ``tests``, ``means``,
+    ``predictions`` or ``components``.
     """
 
     def written(match: re.Match[str]) -> str:
@@ -40,11 +40,11 @@ def with_tables(page: str) -> str:
 
 
 def chosen_rows(table: pd.DataFrame, scenario: str, kind: str) -> pd.DataFrame:
-    new = table["quantity"].str.startswith(PREDICTIONS)
     kinds = {
         "tests": table["measure"] == "rejection",
-        "intervals": (table["measure"] == "coverage") & ~new,
-        "predictions": new,
+        "means": table["quantity"].str.startswith("mean"),
+        "predictions": table["quantity"].str.startswith(PREDICTIONS),
+        "components": table["quantity"].str.startswith(COMPONENTS),
     }
     return table[(table["scenario"] == scenario) & kinds[kind]]
 
