@@ -15,6 +15,7 @@ from tests.simulation.runner import stored
 
 PAGE = Path(__file__).parents[2] / "docs" / "validation.md"
 BLOCK = re.compile(r"(<!-- rates: (\w+), (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+MODEL = r"^(?:(?P<model>(?:RE)?ML|DL|PM|SJ|UN|ρ \S+),? )?(?P<how>.+)$"
 LOWEST, HIGHEST = 0.03, 0.07
 PREDICTIONS, COMPONENTS = "new ", ("τ²", "σ²")
 
@@ -49,7 +50,16 @@ def chosen_rows(table: pd.DataFrame, scenario: str, kind: str) -> pd.DataFrame:
     return table[(table["scenario"] == scenario) & kinds[kind]]
 
 
+def models_in_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Quantities named with the estimator or the structure, where a method's name begins so."""
+    parts = rows["method"].str.extract(MODEL)
+    named = parts["model"].notna()
+    quantity = rows["quantity"].where(~named, rows["quantity"] + ", " + parts["model"])
+    return rows.assign(quantity=quantity, method=parts["how"])
+
+
 def markdown(rows: pd.DataFrame) -> str:
+    rows = models_in_rows(rows)
     methods = list(dict.fromkeys(rows["method"]))
     quantities = list(dict.fromkeys(rows["quantity"]))
     lines = [
