@@ -99,7 +99,7 @@ def read_one(design: Design, seed: np.random.SeedSequence) -> dict[tuple[str, st
 
 
 def stored(family: str) -> pd.DataFrame:
-    return pd.read_csv(RESULTS / f"{family}.csv", float_precision="round_trip")
+    return pd.read_csv(RESULTS / f"{family}.csv")
 
 
 def is_stored(cell: Cell) -> bool:

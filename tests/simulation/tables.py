@@ -15,8 +15,9 @@ from tests.simulation.runner import stored
 
 PAGE = Path(__file__).parents[2] / "docs" / "validation.md"
 BLOCK = re.compile(r"(<!-- rates: (\w+), (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
-MODEL = r"^(?:(?P<model>(?:RE)?ML|DL|PM|SJ|UN|ρ \S+),? )?(?P<how>.+)$"
+MODEL = r"^(?:(?P<model>(?:RE)?ML|DL|PM|SJ|UN|ρ [^\s,]+),? )?(?P<how>.+)$"
 LOWEST, HIGHEST = 0.03, 0.07
+FEWEST = 200  # readings that a rate is shown for
 PREDICTIONS, COMPONENTS = "new ", ("τ²", "σ²")
 
 
@@ -73,14 +74,15 @@ def markdown(rows: pd.DataFrame) -> str:
             cells = [
                 shown(by_method.loc[name]) if name in by_method.index else "" for name in methods
             ]
-            error = decimals(by_method["mc_error"].max(), 4)
+            often = by_method["runs"] - by_method["undefined"] >= FEWEST
+            error = decimals(by_method.loc[often, "mc_error"].max(), 4)
             lines.append(f"| {quantity} | {k} | " + " | ".join(cells) + f" | {error} |")
     return "\n".join(lines) + "\n"
 
 
 def shown(row: pd.Series) -> str:
-    """A rate; how often there was one, where that was not always; nothing below 200 times."""
-    if row["runs"] - row["undefined"] < 200:
+    """A rate; how often there was one, where that was not always."""
+    if row["runs"] - row["undefined"] < FEWEST:
         return "–"
     wrong = row["rate"] if row["measure"] == "rejection" else 1 - row["rate"]
     text = decimals(row["rate"], 3)
