@@ -89,7 +89,7 @@ def shown(row: pd.Series) -> str:
     if not LOWEST <= wrong <= HIGHEST:
         text = f"**{text}**"
     share = 1 - row["undefined"] / row["runs"]
-    return text if share > 0.995 else f"{text} ({share:.0%})"
+    return text if share >= 0.995 else f"{text} ({share:.0%})"
 
 
 def decimals(value: float, places: int) -> str:
