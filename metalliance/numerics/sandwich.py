@@ -38,6 +38,7 @@ CrType = Literal["CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"]
 CR_TYPES: tuple[str, ...] = get_args(CrType)
 
 _CUT_OFF = 1e-12
+_USED_UP = 1e-10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +126,15 @@ def _bias_reduced(stack: _Clusters) -> FloatArray:
 
 
 def _jackknife(stack: _Clusters) -> FloatArray:
-    """A = (I - H_jj)⁻¹: leave one cluster out."""
+    """A = (I - H_jj)⁻¹: leave one cluster out.
+
+    The eigenvalues of H_jj lie between 0 and 1; one of 1 says that a coefficient rests on the
+    cluster alone.
+    """
     n = stack.M.shape[1]
     hat = stack.X @ stack.bread @ transpose(stack.X) @ stack.W
     left = np.eye(n) - hat
-    if np.linalg.cond(left).max() > 1 / _CUT_OFF:
+    if np.linalg.eigvals(left).real.min() < _USED_UP:
         raise SpecificationError(
             "CR3 needs every coefficient to be estimable without any one cluster, and here one "
             "is not; use CR2"
@@ -230,6 +235,8 @@ def hotelling_test(sandwich: Sandwich, beta: FloatArray, contrasts: FloatArray) 
         return HotellingTest(statistic=np.nan, df_num=q, df_den=np.nan)
     half = inverse(np.asarray(np.linalg.cholesky(target), dtype=np.float64))
     total = _total_variance(sandwich, half @ contrasts @ sandwich.bread)
+    if total <= 0:
+        return HotellingTest(statistic=np.nan, df_num=q, df_den=np.nan)
     eta = q * (q + 1) / total
     estimate = contrasts @ beta
     wald = float(estimate @ np.linalg.solve(robust, estimate))

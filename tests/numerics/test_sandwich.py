@@ -162,6 +162,14 @@ def test_a_cluster_with_its_own_dummy_has_no_weight() -> None:
         cluster_robust("CR3", X, e, marginal.regroup(labels))
 
 
+def test_cr3_refuses_a_coefficient_that_rests_on_a_cluster_of_one_effect() -> None:
+    labels = np.array([0, 1, 1, 2, 2, 2, 3, 3], dtype=np.intp)
+    marginal = block_matrix(labels, 27)
+    X = np.column_stack([np.ones(8), labels == 0])
+    with pytest.raises(SpecificationError, match="CR3"):
+        cluster_robust("CR3", X, np.ones(8), marginal)
+
+
 def test_too_few_clusters_for_a_joint_test_is_nan() -> None:
     X, e, marginal, labels = example(25, 3)
     found = cluster_robust("CR2", X, e, marginal.regroup((labels > 3).astype(np.intp)))
