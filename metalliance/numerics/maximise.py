@@ -14,7 +14,7 @@ from metalliance.numerics.covariances import Structure
 from metalliance.numerics.likelihood import Evaluation, Likelihood, evaluate
 from metalliance.numerics.optimize import Convergence
 from metalliance.numerics.parameters import Parameters, Slope
-from metalliance.numerics.starts import starting_values, total_variance
+from metalliance.numerics.starts import ESSENTIAL, starting_values, total_variance
 
 __all__ = ["Maximum", "maximise"]
 
@@ -25,6 +25,7 @@ _RESOLVED = 1e-25
 _POSITIVE = 1e-8
 _ESCAPE = 1e-6
 _SINGULAR = 1e-12
+_DETERMINED = 8.0
 _NEAR = 0.05
 _LONGEST = 1.5
 
@@ -238,6 +239,14 @@ class _Climber:
                     return ahead
         return None
 
+    def is_well_determined(self, optimum: _Point) -> bool:
+        """Whether an optimum off all edges tells every parameter to about a third of its unit."""
+        theta, parameters = optimum.theta, self.parameters
+        if np.any(self.free & ((theta <= parameters.lower) | (theta >= parameters.upper))):
+            return False
+        observed = self.on_face(self.face(optimum, self.free), optimum.slope)[0]
+        return bool(np.linalg.eigvalsh(observed)[0] >= _DETERMINED)
+
     def joins(self, ahead: FloatArray, known: Sequence[_Point]) -> bool:
         """Whether the next point is one of the known optima, give or take a little."""
         if not known or not self.inside(ahead):
@@ -262,7 +271,9 @@ def maximise(
     fixed : (m,) float
         Values of fixed parameters; NaN where one is estimated.
     starts : sequence of (m,) float, optional
-        Where to begin; by default ``starting_values``. The best optimum wins.
+        Where to begin; by default ``starting_values``, of which the first three suffice where
+        they lead to one and the same optimum, off all edges and well determined. The best
+        optimum wins.
 
     Raises
     ------
@@ -277,14 +288,18 @@ def maximise(
         record = Convergence(method="fixed", evaluations=1)
         return Maximum(theta=fixed, at=only.at, slope=only.slope, convergence=record)
     found: list[_Point] = []
-    tried = starting_values(likelihood, parameters) if starts is None else tuple(starts)
-    for start in tried:
+    planned = starting_values(likelihood, parameters) if starts is None else tuple(starts)
+    tried = 0
+    for start in planned:
+        if tried == ESSENTIAL and len(found) == 1 and climber.is_well_determined(found[0]):
+            break
+        tried += 1
         reached = climber.climb(np.where(free, start, fixed), found)
         if reached is not None and reached[1] <= _CONVERGED:
             found.append(reached[0])
     if not found:
         raise ConvergenceError(
-            f"no optimum of the likelihood was reached from {len(tried)} starts; "
+            f"no optimum of the likelihood was reached from {tried} starts; "
             "simplify random= or structure=, or fix a component"
         )
     best = max(found, key=climber.height)
@@ -292,7 +307,7 @@ def maximise(
         theta=best.theta,
         at=best.at,
         slope=best.slope,
-        convergence=_record(climber, best, len(tried)),
+        convergence=_record(climber, best, tried),
     )
 
 

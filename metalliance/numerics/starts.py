@@ -12,25 +12,27 @@ from metalliance.numerics.covariances import Natural
 from metalliance.numerics.likelihood import Likelihood, evaluate, sampling_only
 from metalliance.numerics.parameters import Parameters
 
-__all__ = ["inseparable", "starting_values", "total_variance"]
+__all__ = ["ESSENTIAL", "inseparable", "starting_values", "total_variance"]
+
+ESSENTIAL = 3
 
 
 def starting_values(likelihood: Likelihood, parameters: Parameters) -> tuple[FloatArray, ...]:
-    """A moment estimate of the total, shared out evenly, mostly to each, and nearly none.
+    """A moment estimate of the total, shared out evenly; nearly none, and far too much of it.
 
-    Structures with correlations begin at zero correlation, and once more at each side of it.
+    These three come first (`ESSENTIAL`); then mostly to each term, and correlations on each side
+    of zero.
     """
     total = total_variance(likelihood)
     T = len(parameters.structures)
     even = np.full(T, total / T)
-    begins = [(even, 0.0)]
+    begins = [(even, 0.0), (1e-3 * even, 0.0), (10 * even, 0.0), (0.03 * even, 0.0)]
     for t in range(T if T > 1 else 0):
         share = np.full(T, 0.05 * total / (T - 1))
         share[t] = 0.95 * total
         begins.append((share, 0.0))
-    begins += [(0.03 * even, 0.0), (1e-3 * even, 0.0), (10 * even, 0.0)]
     if any(structure.size[1] for structure in parameters.structures):
-        begins += [(even, 0.7), (even, 0.95), (even, -0.4)]
+        begins += [(even, 0.7), (even, 0.95), (10 * even, 0.95), (even, -0.4)]
     starts = [parameters.theta(_naturals(parameters, shares, rho)) for shares, rho in begins]
     return (*starts, *_one_level_low(parameters, even))
 
