@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from metalliance.errors import SmallSampleWarning, SpecificationError
 from metalliance.models.result import Fit
@@ -49,7 +50,8 @@ class Inference:
     cluster_name : str
     sandwich : Sandwich or None
     imprecise : (p,) bool
-        Satterthwaite degrees of freedom below 4: read neither p nor interval at face value.
+        Satterthwaite degrees of freedom below 4, or a coefficient that rests on one cluster
+        alone: read neither p nor interval at face value.
     """
 
     fit: Fit
@@ -197,15 +199,9 @@ def _robust(fit: Fit, kind: str, test: str, cluster: Any) -> Inference:
         df = satterthwaite_df(sandwich, np.eye(fit.p))
     else:
         df = np.full(fit.p, {"naive-t": J - 1.0, "naive-tp": J - fit.p, "z": np.inf}[test])
-    imprecise = ~(df >= MINIMUM_DF)
-    if imprecise.any():
-        named = ", ".join(term for term, low in zip(fit.terms, imprecise, strict=True) if low)
-        warnings.warn(
-            f"{named}: fewer than 4 degrees of freedom from {J} clusters; the standard error, "
-            "interval and p-value are imprecise",
-            SmallSampleWarning,
-            stacklevel=3,
-        )
+    few = ~(df >= MINIMUM_DF)
+    _warn(fit, few, f"fewer than 4 degrees of freedom from {J} clusters")
+    _warn(fit, sandwich.alone & ~few, "not estimable without one of the clusters")
     return Inference(
         fit=fit,
         vcov_type=kind,
@@ -215,8 +211,18 @@ def _robust(fit: Fit, kind: str, test: str, cluster: Any) -> Inference:
         clusters=codes,
         cluster_name=name,
         sandwich=sandwich,
-        imprecise=imprecise,
+        imprecise=few | sandwich.alone,
     )
+
+
+def _warn(fit: Fit, marked: NDArray[np.bool_], why: str) -> None:
+    if marked.any():
+        named = ", ".join(term for term, low in zip(fit.terms, marked, strict=True) if low)
+        warnings.warn(
+            f"{named}: {why}; the standard error, interval and p-value are imprecise",
+            SmallSampleWarning,
+            stacklevel=4,
+        )
 
 
 def _clusters(fit: Fit, cluster: Any) -> tuple[IntArray, str]:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import BlockDiagonal, FloatArray
 from metalliance.numerics.linalg import (
+    Basis,
     inverse,
     is_definite,
     orthonormal_basis,
@@ -59,6 +61,9 @@ class Sandwich:
         X_j'W_jA_j M_j A_j'W_jX_j.
     reach : (J, p, p) float
         X_j'A_j'W_jX_j.
+    alone : (p,) bool
+        Coefficients that could not be estimated without some one cluster: its residuals say
+        nothing about them, so that no sandwich can tell how sure they are.
     """
 
     vcov: FloatArray
@@ -66,6 +71,7 @@ class Sandwich:
     scores: FloatArray
     spread: FloatArray
     reach: FloatArray
+    alone: NDArray[np.bool_]
 
     @property
     def clusters(self) -> int:
@@ -173,11 +179,13 @@ def cluster_robust(
     """
     basis = orthonormal_basis(X)
     inverses = [inverse(stack.values) for stack in marginal.stacks]
-    A = np.zeros((X.shape[1], X.shape[1]))
-    for stack, W in zip(marginal.stacks, inverses, strict=True):
-        Q = basis.Q[stack.rows]
-        A += np.einsum("bni,bnj->ij", Q, W @ Q)
-    bread = symmetrised(inverse(symmetrised(A)))
+    parts = np.concatenate(
+        [
+            transpose(basis.Q[stack.rows]) @ W @ basis.Q[stack.rows]
+            for stack, W in zip(marginal.stacks, inverses, strict=True)
+        ]
+    )
+    bread = symmetrised(inverse(symmetrised(parts.sum(axis=0))))
     scores, spread, reach = [], [], []
     for stack, W in zip(marginal.stacks, inverses, strict=True):
         Q = basis.Q[stack.rows]
@@ -192,6 +200,7 @@ def cluster_robust(
         np.sqrt(factor) * np.concatenate(scores),
         factor * np.concatenate(spread),
         np.sqrt(factor) * np.concatenate(reach),
+        _resting_on_one(basis, bread, parts),
     )
 
 
@@ -289,7 +298,12 @@ def _factor(kind: str, J: int, k: int, p: int) -> float:
 
 
 def _on_columns_of_x(
-    R: FloatArray, bread: FloatArray, scores: FloatArray, spread: FloatArray, reach: FloatArray
+    R: FloatArray,
+    bread: FloatArray,
+    scores: FloatArray,
+    spread: FloatArray,
+    reach: FloatArray,
+    alone: NDArray[np.bool_],
 ) -> Sandwich:
     """Translate from the orthonormal basis Q = XR⁻¹ back to X."""
     back = inverse(R)
@@ -302,4 +316,19 @@ def _on_columns_of_x(
         scores=scores,
         spread=symmetrised(R.T @ spread @ R),
         reach=R.T @ reach @ R,
+        alone=alone,
     )
+
+
+def _resting_on_one(basis: Basis, bread: FloatArray, parts: FloatArray) -> NDArray[np.bool_]:
+    """(p,) coefficients that are lost without some one cluster.
+
+    Without cluster j the information is A - A_j; it is singular where B^½A_jB^½ has an
+    eigenvalue of one, and its null vectors are the combinations that are lost.
+    """
+    root = np.linalg.cholesky(bread)
+    values, vectors = np.linalg.eigh(symmetrised(root.T @ parts @ root))
+    cluster, place = np.nonzero(values > 1 - 1e-9)
+    lost = basis.coefficients(root @ vectors[cluster, :, place].T)
+    size = np.abs(lost) / np.maximum(np.abs(lost).max(axis=0, initial=0.0), 1e-300)
+    return np.asarray(np.any(size > 1e-6, axis=1))

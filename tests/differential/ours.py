@@ -116,6 +116,8 @@ def robust(fit: ma.Fit, cluster: str, types: tuple[str, ...]) -> dict[str, Any]:
             inference = ma.infer(fit, vcov=kind, cluster=cluster)
         except ma.SpecificationError:  # a coefficient that rests on one cluster
             continue
+        if inference.sandwich is not None and inference.sandwich.alone.any():
+            continue
         found[kind] = ma.tidy(inference).to_dict("list")
         found[f"{kind} HTZ"] = ma.wald_test(inference).iloc[0].to_dict()
     return found

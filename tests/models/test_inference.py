@@ -217,3 +217,16 @@ def test_htz_does_not_depend_on_how_contrasts_are_written() -> None:
     assert first["test"] == "HTZ"
     assert second["statistic"] == pytest.approx(first["statistic"], rel=1e-7)
     assert second["df_den"] == pytest.approx(first["df_den"], rel=1e-7)
+
+
+def test_a_coefficient_that_rests_on_one_cluster_is_marked() -> None:
+    """Its residuals are zero there, so no sandwich can tell how sure it is."""
+    frame = nested(30, 1)
+    frame["rare"] = (frame["study"] == "S03").astype(float)
+    fit = ma.fit(frame, "~ rare", random="~ 1 | study/effect")
+    with pytest.warns(ma.SmallSampleWarning, match="rare: not estimable without one"):
+        marked = ma.infer(fit, vcov="CR2", test="naive-t")
+    assert marked.imprecise.tolist() == [False, True]
+    frame["rare"] += frame["study"] == "S07"
+    common = ma.infer(ma.fit(frame, "~ rare", random="~ 1 | study/effect"), "CR0", test="naive-t")
+    assert not common.imprecise.any()
