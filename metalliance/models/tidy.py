@@ -41,18 +41,18 @@ def tidy(x: Any, level: float = 0.95) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = fit.beta / se
     half = critical_value(level, inference.df) * se
-    return pd.DataFrame(
-        {
-            "term": list(fit.terms),
-            "estimate": fit.beta,
-            "std_error": se,
-            "statistic": statistic,
-            "df": np.where(np.isinf(inference.df), np.nan, inference.df),
-            "p_value": two_sided_p(statistic, inference.df),
-            "conf_low": fit.beta - half,
-            "conf_high": fit.beta + half,
-        }
-    )
+    columns = {
+        "estimate": fit.beta,
+        "std_error": se,
+        "statistic": statistic,
+        "df": np.where(np.isinf(inference.df), np.nan, inference.df),
+        "p_value": two_sided_p(statistic, inference.df),
+        "conf_low": fit.beta - half,
+        "conf_high": fit.beta + half,
+    }
+    table = pd.DataFrame(np.column_stack(list(columns.values())), columns=list(columns))
+    table.insert(0, "term", list(fit.terms))
+    return table
 
 
 def glance(fit: Fit | Inference) -> pd.DataFrame:
