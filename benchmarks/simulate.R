@@ -29,11 +29,11 @@ for (S in c(60, 300, 1500, 6000, 30000)) {                # trait-like and state
   mt <- sample(0:4, S, TRUE); ms <- sample(0:4, S, TRUE); none <- mt + ms == 0; mt[none] <- 1; ms[none] <- 1
   m <- mt + ms; study <- rep(1:S, m); k <- sum(m)
   type <- unlist(mapply(function(a, b) c(rep("trait", a), rep("state", b)), mt, ms, SIMPLIFY = FALSE))
-  n <- rep(patients(S), m); vi <- 1 / (n - 3)
+  n <- rep(patients(S), m); vi <- 1 / (n - 3); X <- covariates(k); X[, 1] <- rep(rnorm(S), m)
   L <- chol(matrix(c(.02, .6 * sqrt(.02 * .01), .6 * sqrt(.02 * .01), .01), 2))
   U <- matrix(rnorm(2 * S), S, 2) %*% L
   u <- ifelse(type == "trait", U[study, 1], U[study, 2])
   e <- (sqrt(.6) * rep(rnorm(S), m) + sqrt(.4) * rnorm(k)) * sqrt(vi)
   write_exact(data.frame(study = study, es = 1:k, type = type, yi = ifelse(type == "trait", .28, .18) + u + e,
-                         vi = vi, ni = n), sprintf("bivariate_%d.csv", S))
+                         vi = vi, ni = n, X), sprintf("bivariate_%d.csv", S))
 }

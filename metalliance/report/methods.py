@@ -38,6 +38,16 @@ REFERENCES: dict[str, str] = {
 }
 
 
+#: Simulated coverage of 95% prediction intervals (REML, Knapp–Hartung; τ² .01 and .03), by number
+#: of studies; a test holds it to the stored simulation.
+COVERAGE: dict[int, tuple[str, str]] = {
+    5: (".86", ".88"),
+    10: (".85", ".91"),
+    20: (".88", ".93"),
+    40: (".92", ".94"),
+}
+
+
 def methods_paragraphs(analysis: Analysis) -> tuple[str, ...]:
     """Paragraphs of the methods section: effects, pooling, heterogeneity, regression, software."""
     paragraphs = [
@@ -136,8 +146,17 @@ def _heterogeneity(analysis: Analysis) -> str:
         "Heterogeneity is reported as τ on the scale of the model, I² relative to the typical "
         "sampling variance (Higgins & Thompson, 2002), Q, and a prediction interval for the "
         "effect of a new study (Riley et al., 2011), which is not given below "
-        f"{count(analysis.plan.minimum_clusters_prediction, 'cluster')}."
+        f"{count(analysis.plan.minimum_clusters_prediction, 'cluster')}. In simulations of data "
+        "like these, nominal 95% prediction intervals held the true effect of a new study in "
+        f"{_coverage()} where effects are independent, and in about .93 to .94 where they are "
+        "dependent."
     )
+
+
+def _coverage() -> str:
+    """Coverage of prediction intervals as ``docs/validation.md`` records it."""
+    parts = [f"{low} to {high} of cases with {n}" for n, (low, high) in COVERAGE.items()]
+    return ", ".join(parts[:-1]) + f" and {parts[-1]} studies"
 
 
 def _sophistication(analysis: Analysis) -> str:
