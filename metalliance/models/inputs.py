@@ -47,7 +47,7 @@ def read_inputs(effects: EffectTable | pd.DataFrame, V: Any, yi: str, vi: str) -
     if isinstance(effects, EffectTable):
         frame, clusters = effects.to_frame(), effects.clusters()
     elif isinstance(effects, pd.DataFrame):
-        frame, clusters = effects.copy(), None
+        frame, clusters = _kept(effects), None
     else:
         raise SpecificationError(
             f"effects must be an EffectTable or a DataFrame, not {type(effects).__name__}"
@@ -66,6 +66,14 @@ def read_inputs(effects: EffectTable | pd.DataFrame, V: Any, yi: str, vi: str) -
         clusters=clusters,
         cluster_name="" if clusters is None else "study or sample",
     )
+
+
+def _kept(effects: pd.DataFrame) -> pd.DataFrame:
+    """The rows as they are now, whatever happens to the user's table later.
+
+    ``deep=None`` copies when one of the two is changed, where pandas can (3.0), else at once.
+    """
+    return effects.copy(deep=None)
 
 
 def is_diagonal(V: BlockDiagonal) -> bool:

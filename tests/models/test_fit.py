@@ -216,3 +216,12 @@ def test_moderators_that_use_up_a_random_term() -> None:
     frame = nested()
     with pytest.raises(ma.SpecificationError, match="study cannot be told apart"):
         ma.fit(frame, "~ 0 + study", random=RANDOM)
+
+
+def test_a_fit_keeps_the_rows_it_was_given() -> None:
+    frame = independent()
+    fit = ma.fit(frame)
+    before = fit.data["yi"].copy()
+    frame.loc[frame.index[0], "yi"] = 99.0
+    frame["new"] = 1
+    assert fit.data["yi"].equals(before) and "new" not in fit.data
