@@ -17,6 +17,10 @@ from metalliance.numerics.univariate import weighted_least_squares
 
 __all__ = ["components", "glance", "tidy"]
 
+_NUMBERS = pd.Index(
+    ["estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high"]
+)
+
 
 def tidy(x: Any, level: float = 0.95) -> pd.DataFrame:
     """Coefficients with their uncertainty.
@@ -41,16 +45,10 @@ def tidy(x: Any, level: float = 0.95) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = fit.beta / se
     half = critical_value(level, inference.df) * se
-    columns = {
-        "estimate": fit.beta,
-        "std_error": se,
-        "statistic": statistic,
-        "df": np.where(np.isinf(inference.df), np.nan, inference.df),
-        "p_value": two_sided_p(statistic, inference.df),
-        "conf_low": fit.beta - half,
-        "conf_high": fit.beta + half,
-    }
-    table = pd.DataFrame(np.column_stack(list(columns.values())), columns=list(columns))
+    df = np.where(np.isinf(inference.df), np.nan, inference.df)
+    p_value = two_sided_p(statistic, inference.df)
+    columns = (fit.beta, se, statistic, df, p_value, fit.beta - half, fit.beta + half)
+    table = pd.DataFrame(np.array(columns).T, columns=_NUMBERS)
     table.insert(0, "term", list(fit.terms))
     return table
 

@@ -155,15 +155,15 @@ class Regressions:
         p = self.p
         S, totals = self._powers(tau2, 3 if cubes else 2)
         bread = _inverse(S[0, :, :p, :p])
-        gamma = np.einsum("bij,bj->bi", bread, S[0, :, :p, p])
+        gamma = (bread @ S[0, :, :p, p:])[:, :, 0]
         contrast = np.concatenate([-gamma, np.ones((len(gamma), 1))], axis=1)
         crossed = (S @ contrast[:, :, None])[..., 0]
-        forms = np.einsum("mbi,bi->mb", crossed, contrast)
+        forms = (crossed * contrast).sum(axis=2)
         B2 = bread @ S[1, :, :p, :p]
         cubed = trace2 = np.full(len(gamma), np.nan)
         if cubes:
             u = crossed[1, :, :p]
-            cubed = forms[2] - np.einsum("bi,bij,bj->b", u, bread, u)
+            cubed = forms[2] - (u[:, None] @ bread @ u[:, :, None])[:, 0, 0]
             trace2 = totals[1] + _trace(B2, B2) - 2 * _trace(bread, S[2, :, :p, :p])
         return Sums(
             gamma=gamma,
@@ -173,7 +173,7 @@ class Regressions:
             cubed=cubed,
             w=totals[0],
             w2=totals[1],
-            trace=totals[0] - np.einsum("bii->b", B2),
+            trace=totals[0] - np.trace(B2, axis1=1, axis2=2),
             trace2=trace2,
         )
 
@@ -324,6 +324,8 @@ def _inverse(matrices: FloatArray) -> FloatArray:
 
 def _trace(a: FloatArray, b: FloatArray) -> FloatArray:
     """(B,) traces of products."""
+    if a.shape[-1] == 1:
+        return np.asarray((a * b)[:, 0, 0])
     return np.asarray(np.einsum("bij,bji->b", a, b))
 
 
