@@ -52,6 +52,8 @@ def _clearly_independent(X: FloatArray) -> bool:
     With columns of length 1, the smallest eigenvalue of X'X bounds from below the squared
     distance of every column to the span of the others.
     """
+    if X.shape[1] == 1:
+        return bool(np.isfinite(X).all() and np.any(X))
     products = X.T @ X
     size = np.sqrt(np.diagonal(products))
     if not np.all((size > 0) & np.isfinite(size)):
