@@ -45,10 +45,14 @@ class Basis:
 
     def coefficients(self, gamma: FloatArray) -> FloatArray:
         """Beta (p, ...) on X from gamma on Q."""
+        if len(self.R) == 1:
+            return np.asarray(gamma / self.R[0, 0])
         return np.asarray(np.linalg.solve(self.R, gamma))
 
     def covariance(self, bread: FloatArray) -> FloatArray:
         """Covariance of beta from the covariance of gamma."""
+        if len(self.R) == 1:
+            return np.asarray(bread / self.R[0, 0] ** 2)
         half = np.linalg.solve(self.R, bread)
         return symmetrised(np.linalg.solve(self.R, half.T).T)
 
