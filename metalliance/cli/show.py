@@ -154,7 +154,8 @@ def _coefficients(found: Answer) -> list[str]:
     titles = ("term", "estimate", "SE", letter, "df", "p", f"{_level(found)} CI")
     shown = table(titles, lines)
     if found.inference.imprecise.any():
-        shown.append(f"* df below {LOWEST_DF}: read neither p nor interval at face value")
+        why = f"* df below {LOWEST_DF}, or it rests on one cluster: "
+        shown.append(f"{why}read neither p nor interval at face value")
     return shown
 
 
