@@ -309,9 +309,9 @@ def _on_columns_of_x(
     back = inverse(R)
     bread = symmetrised(back @ bread @ back.T)
     scores = scores @ R
-    meat = scores.T @ scores
+    parts = scores @ bread  # a sum of squares: never below zero
     return Sandwich(
-        vcov=symmetrised(bread @ meat @ bread),
+        vcov=parts.T @ parts,
         bread=bread,
         scores=scores,
         spread=symmetrised(R.T @ spread @ R),
