@@ -303,7 +303,11 @@ def _further_tests(found: Answer) -> Iterator[str]:
         yield from wrapped(
             f"Likelihood ratio against {against}: χ²({row['df']:.0f}) = "
             f"{number(row['statistic'])}, p {p_value(row['p_value'])}"
-            + ("; too large, as the other model sets a variance to zero" if row["boundary"] else "")
+            + (
+                "; this p-value is too large, as the other model sets a variance to zero"
+                if row["boundary"]
+                else ""
+            )
         )
     if found.permutation is not None:
         shown = found.permutation.table

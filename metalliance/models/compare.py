@@ -7,6 +7,7 @@ import pandas as pd
 
 from metalliance.errors import SpecificationError
 from metalliance.models.inference import Inference, as_model
+from metalliance.models.random import same_grouping
 from metalliance.models.result import Fit
 from metalliance.numerics.blocks import FloatArray, connected_components
 from metalliance.numerics.distributions import chi2_sf
@@ -85,6 +86,17 @@ def _check_comparable(small: Fit, large: Fit) -> None:
         raise SpecificationError("the two fits have different effects; fit both to the same rows")
     if not _same_covariance(small, large):
         raise SpecificationError("the two fits have different sampling covariances V")
+    missing = [
+        term.outer
+        for term in small.random
+        if not any(same_grouping(term.codes, other.codes) for other in large.random)
+        and not (large.univariate and term.levels == small.k)
+    ]
+    if missing:
+        raise SpecificationError(
+            f"the larger model has no random effects by {missing[0]}, so the smaller one is no "
+            "special case of it"
+        )
     if small.method == "REML" and not _same_span(small.X, large.X):
         raise SpecificationError(
             "by REML only models with the same moderators can be compared; fit both with "

@@ -45,6 +45,7 @@ class Inputs:
 def read_inputs(effects: EffectTable | pd.DataFrame, V: Any, yi: str, vi: str) -> Inputs:
     """Take the rows apart; refuse missing or impossible numbers by name and row."""
     if isinstance(effects, EffectTable):
+        _check_one_scale(effects)
         frame, clusters = effects.to_frame(), effects.clusters()
     elif isinstance(effects, pd.DataFrame):
         frame, clusters = _kept(effects), None
@@ -66,6 +67,16 @@ def read_inputs(effects: EffectTable | pd.DataFrame, V: Any, yi: str, vi: str) -
         clusters=clusters,
         cluster_name="" if clusters is None else "study or sample",
     )
+
+
+def _check_one_scale(effects: EffectTable) -> None:
+    scales = sorted(effects.usable["es_metric"].dropna().astype(str).unique())
+    if len(scales) > 1:
+        raise SpecificationError(
+            f"the effects have different scales (es_metric {', '.join(scales)}), which have no "
+            "common mean; fit one at a time, e.g. effects.where(effects.usable['es_metric'] == "
+            f"'{scales[-1]}')"
+        )
 
 
 def _kept(effects: pd.DataFrame) -> pd.DataFrame:

@@ -60,7 +60,8 @@ def predict(
 
     Notes
     -----
-    Prediction interval μ̂ ± crit √(SE² + Σ components in the target).
+    Prediction interval μ̂ ± crit √(SE² + Σ components in the target), and never narrower than the
+    confidence interval, which can have fewer degrees of freedom.
 
     References
     ----------
@@ -89,8 +90,8 @@ def predict(
         "std_error": se,
         "conf_low": estimate - half,
         "conf_high": estimate + half,
-        "pi_low": estimate - reach,
-        "pi_high": estimate + reach,
+        "pi_low": estimate - np.maximum(reach, half),
+        "pi_high": estimate + np.maximum(reach, half),
     }
     index = fit.data.index if newdata is None and not fit.design.is_mean_only else None
     if newdata is not None:

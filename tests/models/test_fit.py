@@ -225,3 +225,9 @@ def test_a_fit_keeps_the_rows_it_was_given() -> None:
     frame.loc[frame.index[0], "yi"] = 99.0
     frame["new"] = 1
     assert fit.data["yi"].equals(before) and "new" not in fit.data
+
+
+def test_effects_on_different_scales_are_not_pooled() -> None:
+    frame = independent().assign(es_metric=["z"] * 6 + ["beta"] * 6)
+    with pytest.raises(ma.SpecificationError, match="different scales"):
+        ma.fit(effect_table(frame))

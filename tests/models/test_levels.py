@@ -148,6 +148,7 @@ def test_likelihood_ratio() -> None:
         (lambda f: ma.fit(f, random="~ 1 | study/effect", method="ML"), "two fits by ML"),
         (lambda f: ma.fit(f.iloc[:-3], random="~ 1 | study/effect"), "different effects"),
         (lambda f: ma.fit(f, random="~ 1 | study/effect", sigma2=[None, 0]), "smaller model first"),
+        (lambda f: ma.fit(f, random="~ 1 | year/effect"), "no random effects by study"),
         (
             lambda f: ma.fit(f, random="~ 1 | study/effect", V=ma.sampling_covariance(f, rho=0.5)),
             "different sampling covariances",
@@ -158,3 +159,12 @@ def test_what_cannot_be_compared(change, says: str) -> None:
     frame = nested(30, 2)
     with pytest.raises(ma.SpecificationError, match=says):
         ma.likelihood_ratio_test(ma.fit(frame, random="~ 1 | study"), change(frame))
+
+
+def test_a_prediction_interval_is_never_narrower_than_the_confidence_interval() -> None:
+    frame = pd.DataFrame(
+        {"study": list("abcd"), "yi": [0.2, 0.3, 0.1, 0.5], "vi": [0.01, 0.02, 0.02, 0.03]}
+    )
+    with pytest.warns(ma.SmallSampleWarning):
+        row = ma.predict(ma.fit(frame, random="~ 1 | study")).iloc[0]
+    assert row["pi_low"] == row["conf_low"] and row["pi_high"] == row["conf_high"]
