@@ -417,3 +417,26 @@ def test_the_example_of_the_readme_is_true(
     shown = page.split("\n\nThe ")[0]
     lines = [line.removeprefix("    ") for line in shown.splitlines()]
     assert capsys.readouterr().out.splitlines() == lines, "put this page into README.md"
+
+
+def test_capitals_do_not_change_the_scale(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "capital.csv"
+    table = pd.read_csv(DATA / "bcg.csv")
+    table.rename(columns={"yi": "Yi"}).to_csv(path, index=False)
+    message = fitted(capsys, path)
+    same(message["result"]["tidy"], ma.tidy(ma.fit(table)))
+    assert run(["fit", str(path)]) == 0
+    assert "scale: yi" in capsys.readouterr().out
+
+
+def test_a_missing_moderator_of_a_review_names_the_row(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "review.csv"
+    path.write_text("study,n,r,length\nA,40,.3,8\nB,50,.2,\nC,60,.4,12\nD,30,.1,9\n", "utf-8")
+    assert run(["fit", str(path), "--mods", "~ length"]) == 1
+    assert "row 3 of review.csv (study 'B')" in capsys.readouterr().err
+
+
+def test_a_joint_test_of_few_degrees_of_freedom_is_marked(capsys: Capture) -> None:
+    path = DATA / "assink2016.csv"
+    assert run(["fit", str(path), "--mods", "~ deltype", "--random", "~ 1 | study/esid"]) == 0
+    assert "(HTZ); imprecise, df below 4" in " ".join(capsys.readouterr().out.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from string import ascii_uppercase
 
 import numpy as np
 import pandas as pd
@@ -178,17 +179,39 @@ def _of_review(source: Source, asked: Asked, workbook: bool) -> Rows:
     table = review.effects()
     frame = retyped(table.to_frame())
     if frame["address"].is_unique:
-        frame.index = pd.Index(frame["address"])
+        frame.index = pd.Index([_place(address) for address in frame["address"]])
+    assumed = [f"{name} = {value} ({why})" for name, value, why in review.assumed]
+    if not workbook:
+        assumed += _renamed(source, frame)
     return Rows(
         frame=frame,
         sha256=source.sha256,
         read=len(frame),
         unusable=table.excluded(),
         missing=pd.DataFrame(),
-        assumed=tuple(f"{name} = {value} ({why})" for name, value, why in review.assumed),
+        assumed=tuple(assumed),
         problems=review.problems,
         simulated=review.about.get("data") == "simulated",
     )
+
+
+def _place(address: str) -> str:
+    """``EFFECTS!F4`` as ``4 of EFFECTS``: the row, not the cell of the effect."""
+    sheet, _, cell = str(address).rpartition("!")
+    number = cell.lstrip(ascii_uppercase)
+    return f"{number} of {sheet}" if sheet and number.isdigit() else str(address)
+
+
+def _renamed(source: Source, frame: pd.DataFrame) -> list[str]:
+    """Columns of a flat table that go by another name here."""
+    given = titles(source.grid(source.sheet_names[0]))
+    lost = [name for name in given if name and name not in frame.columns]
+    if not lost:
+        return []
+    return [
+        f"read as a review, one row per effect; {', '.join(lost)} now go by the names of a review "
+        "(study, sample, effect, ni, yi, vi, …)"
+    ]
 
 
 def _no_effects(source: Source, asked: Asked) -> CodingError:

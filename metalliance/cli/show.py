@@ -254,6 +254,8 @@ def _joint(kind: str, statistic: float, df: float, df2: float, p: float) -> str:
     symbol = "χ²" if kind == "chisq" else "F"
     second = f", {_df(df2)}" if math.isfinite(df2) else ""
     note = " (HTZ)" if kind == "HTZ" else ""
+    if math.isfinite(df2) and df2 < LOWEST_DF:
+        note += f"; imprecise, df below {LOWEST_DF}"
     return f"{symbol}({df:.0f}{second}) = {number(statistic)}, p {p_value(p)}{note}"
 
 

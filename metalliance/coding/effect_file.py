@@ -115,6 +115,8 @@ class EffectFile:
 def read_effect_file(source: Source, needed: Sequence[str]) -> EffectFile | None:
     """The first sheet whose header has all ``needed`` columns; None where none has them.
 
+    ``Yi`` is read as ``yi`` where nothing else is called so.
+
     Raises
     ------
     CodingError
@@ -127,13 +129,24 @@ def read_effect_file(source: Source, needed: Sequence[str]) -> EffectFile | None
         if header is None:
             continue
         seen = True
-        names = titles(grid)
+        names = _spelt(titles(grid), needed)
         if set(needed) <= set(names):
             return _table(grid, header, names)
     if not seen:
         mend = "give a file with one row per effect"
         raise file_problem(source.path, "empty", "holds no rows", mend)
     return None
+
+
+def _spelt(names: Sequence[str], needed: Sequence[str]) -> list[str]:
+    """The names, with the needed ones in their own spelling whatever their capitals."""
+    folded = [name.casefold() for name in names]
+    own = {
+        name.casefold(): name
+        for name in needed
+        if name not in names and folded.count(name.casefold()) == 1
+    }
+    return [own.get(fold, name) for name, fold in zip(names, folded, strict=True)]
 
 
 def titles(grid: Grid) -> list[str]:

@@ -142,12 +142,18 @@ def check_independent(inputs: Inputs, structure: Any, sigma2: Any, rho: Any) -> 
         groups, what = pd.factorize(inputs.frame["study"])[0], "studies"
     else:
         return
-    counts = np.bincount(groups[groups >= 0])
-    if np.any(counts > 1):
+    several = int(np.sum(np.bincount(groups[groups >= 0]) > 1))
+    if several:
+        if groups.max() == 0:
+            who, mend = "all effects come from one study", "read nothing beyond that study"
+        else:
+            contribute = f"{several} {what} contribute" if several > 1 else "one study contributes"
+            who = f"{contribute} more than one effect"
+            mend = (
+                "add random='~ 1 | study/effect' and V=, or use infer(vcov='CR2', cluster='study')"
+            )
         warnings.warn(
-            f"{int(np.sum(counts > 1))} {what} contribute more than one effect, which this model "
-            "treats as independent; add random='~ 1 | study/effect' and V=, or use "
-            "infer(vcov='CR2', cluster='study')",
+            f"{who}, which this model treats as independent; {mend}",
             DependenceWarning,
             stacklevel=3,
         )

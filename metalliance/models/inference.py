@@ -235,7 +235,7 @@ def _clusters(fit: Fit, cluster: Any) -> tuple[IntArray, str]:
             )
         raise SpecificationError(
             "the random terms are crossed, so no clusters follow from them; name a column in "
-            "cluster= within which all dependent effects lie"
+            "cluster= within which all dependent effects lie, or choose vcov='model'"
         )
     if isinstance(cluster, str):
         require_columns(fit.data, [cluster], "cluster=")

@@ -31,8 +31,9 @@ def check_rank(X: FloatArray, terms: tuple[str, ...]) -> None:
         raise SpecificationError("the formula leaves no coefficient; write '~ 1' for a mean alone")
     if k <= p:
         raise SpecificationError(
-            f"{k} effects cannot carry {p} coefficients ({listed(terms)}); there must be more "
-            "effects than coefficients, so leave out a term or merge levels"
+            f"{k} effect{'s' if k > 1 else ''} cannot carry {p} coefficient{'s' if p > 1 else ''} "
+            f"({listed(terms)}); there must be more effects than coefficients, so leave out a term "
+            "or merge levels"
         )
     dependent = () if _clearly_independent(X) else dependent_columns(X)
     if not dependent:
