@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalliance.effectsize.columns import usable_frame
 from metalliance.effectsize.table import EffectTable
 from metalliance.errors import SpecificationError
 from metalliance.models.formula import parse_formula
@@ -44,7 +45,7 @@ def missing_moderators(effects: EffectTable | pd.DataFrame, mods: str) -> pd.Dat
     0         x          2          1
     1         z          1          0
     """
-    frame = _frame(effects)
+    frame = usable_frame(effects)
     columns, lacking = _lacking(frame, mods)
     per_row = lacking.sum(axis=1)
     studies = frame["study"] if "study" in frame.columns else None
@@ -83,7 +84,7 @@ def complete_rows(effects: Effects, mods: str) -> Effects:
     >>> complete_rows(frame, "~ x").index.tolist()
     [0, 2]
     """
-    _, lacking = _lacking(_frame(effects), mods)
+    _, lacking = _lacking(usable_frame(effects), mods)
     keep = ~lacking.any(axis=1)
     if isinstance(effects, EffectTable):
         return effects.where(keep)
@@ -132,16 +133,6 @@ def _extent(frame: pd.DataFrame, mask: NDArray[np.bool_]) -> str:
         studies = int(frame["study"][mask].nunique())
         text += f" of {studies} {'study' if studies == 1 else 'studies'}"
     return f" – {text}"
-
-
-def _frame(effects: EffectTable | pd.DataFrame) -> pd.DataFrame:
-    if isinstance(effects, EffectTable):
-        return effects.usable
-    if isinstance(effects, pd.DataFrame):
-        return effects
-    raise SpecificationError(
-        f"effects must be an EffectTable or a DataFrame, not {type(effects).__name__}"
-    )
 
 
 def _lacking(frame: pd.DataFrame, mods: str) -> tuple[tuple[str, ...], NDArray[np.bool_]]:

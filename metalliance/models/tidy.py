@@ -12,8 +12,9 @@ from metalliance.models.inference import Inference, as_inference, as_model
 from metalliance.models.result import Fit
 from metalliance.models.wald import joint_test, moderator_contrasts
 from metalliance.numerics.distributions import chi2_sf, critical_value, two_sided_p
+from metalliance.numerics.linalg import orthonormal_basis
+from metalliance.numerics.regressions import regressions
 from metalliance.numerics.tau2 import ESTIMATORS
-from metalliance.numerics.univariate import weighted_least_squares
 
 __all__ = ["components", "glance", "tidy"]
 
@@ -163,7 +164,8 @@ def _r_squared(model: Fit) -> float:
         return float("nan")
     alone = np.ones((model.k, 1))
     if model.method == "EE":
-        before = weighted_least_squares(model.yi, 1 / model.vi, alone).rss / (model.k - 1)
+        problem = regressions(model.yi, model.vi, orthonormal_basis(alone).Q)
+        before = float(problem.sums(np.zeros(1), cubes=False).q[0]) / (model.k - 1)
         return 100 * max(0.0, 1 - model.q / (model.k - model.p) / before) if before > 0 else 0.0
     if model.components[0].fixed:
         return float("nan")

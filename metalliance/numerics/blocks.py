@@ -54,17 +54,6 @@ class BlockDiagonal:
     stacks: tuple[Stack, ...]
 
     @classmethod
-    def from_diagonal(cls, diagonal: FloatArray, labels: IntArray) -> BlockDiagonal:
-        """Diagonal values laid out in the blocks that ``labels`` (k,) name."""
-        stacks = []
-        for rows in stack_rows(labels):
-            n = rows.shape[1]
-            values = np.zeros((*rows.shape, n))
-            values[:, np.arange(n), np.arange(n)] = diagonal[rows]
-            stacks.append(Stack(rows=rows, values=values))
-        return cls(size=len(diagonal), stacks=tuple(stacks))
-
-    @classmethod
     def of_singles(cls, diagonal: FloatArray) -> BlockDiagonal:
         """A diagonal matrix (k,) in blocks of one, rows in order."""
         rows = np.arange(len(diagonal))[:, None]

@@ -10,11 +10,7 @@ from scipy import stats
 from metalliance.numerics.linalg import orthonormal_basis
 from metalliance.numerics.regressions import condensed, regressions
 from metalliance.numerics.tau2 import ESTIMATORS, TAU2_METHODS
-from metalliance.numerics.univariate import (
-    log_likelihoods,
-    typical_variance,
-    weighted_least_squares,
-)
+from metalliance.numerics.univariate import generalised_least_squares
 from tests.tolerances import CLOSED_FORM, ITERATED
 
 
@@ -41,30 +37,37 @@ def test_dict_and_literal_agree() -> None:
     assert tuple(ESTIMATORS) == TAU2_METHODS
 
 
-def test_weighted_least_squares_is_the_dense_projection() -> None:
+def solved(y: np.ndarray, v: np.ndarray, X: np.ndarray, t: float):
+    basis = orthonormal_basis(X)
+    problem = regressions(y, v, basis.Q)
+    at = problem.sums(np.array([t]))
+    return generalised_least_squares(problem, basis, t, at), at
+
+
+def test_generalised_least_squares_is_the_dense_projection() -> None:
     y, v, X = example(3)
     w = 1 / v
-    P, solution = dense_p(w, X), weighted_least_squares(y, w, X)
+    P, (solution, at) = dense_p(w, X), solved(y, v, X, 0.0)
     B = inv(X.T @ np.diag(w) @ X)
     np.testing.assert_allclose(solution.beta, B @ X.T @ (w * y), rtol=CLOSED_FORM)
-    np.testing.assert_allclose(solution.bread, B, rtol=CLOSED_FORM)
-    np.testing.assert_allclose(solution.leverage, np.diag(X @ B @ X.T) * w, rtol=CLOSED_FORM)
+    np.testing.assert_allclose(solution.vcov, B, rtol=CLOSED_FORM)
     np.testing.assert_allclose(solution.rss, y @ P @ y, rtol=CLOSED_FORM)
-    np.testing.assert_allclose(solution.trace_p, np.trace(P), rtol=CLOSED_FORM)
-    np.testing.assert_allclose(solution.trace_pp, np.trace(P @ P), rtol=CLOSED_FORM)
-    np.testing.assert_allclose(typical_variance(solution), 10 / np.trace(P), rtol=CLOSED_FORM)
+    np.testing.assert_allclose(at.squared, y @ P @ P @ y, rtol=CLOSED_FORM)
+    np.testing.assert_allclose(at.cubed, y @ P @ P @ P @ y, rtol=CLOSED_FORM)
+    np.testing.assert_allclose(at.trace, np.trace(P), rtol=CLOSED_FORM)
+    np.testing.assert_allclose(at.trace2, np.trace(P @ P), rtol=CLOSED_FORM)
 
 
 def test_likelihoods_are_the_densities() -> None:
     y, v, X = example(4)
-    solution = weighted_least_squares(y, 1 / v, X)
-    ml, reml = log_likelihoods(solution, 1 / v)
+    solution, _ = solved(y, v, X, 0.0)
     e = y - X @ solution.beta
-    assert ml == pytest.approx(np.sum(-0.5 * np.log(2 * np.pi * v) - e**2 / (2 * v)))
+    density = np.sum(-0.5 * np.log(2 * np.pi * v) - e**2 / (2 * v))
+    assert solution.log_lik_ml == pytest.approx(density, rel=CLOSED_FORM)
     K = np.linalg.svd(X.T)[2][2:]  # orthonormal error contrasts
     S = K @ np.diag(v) @ K.T
     contrasts = -0.5 * (10 * np.log(2 * np.pi) + slogdet(S)[1] + (K @ y) @ inv(S) @ (K @ y))
-    assert reml == pytest.approx(contrasts, rel=CLOSED_FORM)
+    assert solution.log_lik_reml == pytest.approx(contrasts, rel=CLOSED_FORM)
 
 
 @pytest.mark.parametrize("method", ["ML", "REML"])
@@ -83,7 +86,7 @@ def test_maximum_is_global(method: str, seed: int) -> None:
 def test_paule_mandel_solves_its_equation(seed: int) -> None:
     y, v, X = example(seed)
     t = ESTIMATORS["PM"](y, v, X).value
-    q = weighted_least_squares(y, 1 / (v + t), X).rss
+    q = y @ dense_p(1 / (v + t), X) @ y
     assert q == pytest.approx(10, rel=1e-13) if t > 0 else q <= 10
 
 
@@ -132,7 +135,7 @@ def test_standard_errors_of_iterated_estimators() -> None:
 def test_median_unbiased_solves_its_equation() -> None:
     y, v, X = example(3, tau=1.0)
     t = ESTIMATORS["PMM"](y, v, X).value
-    q = weighted_least_squares(y, 1 / (v + t), X).rss
+    q = y @ dense_p(1 / (v + t), X) @ y
     assert stats.chi2.cdf(q, 10) == pytest.approx(0.5, rel=1e-12)
     assert ESTIMATORS["EB"](y, v, X) == ESTIMATORS["PM"](y, v, X)
 
