@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from metalliance.cli import fit, review
+from metalliance.cli import fit, review, workbook
 from metalliance.cli.say import BAD_INPUT, FAILED, INTERRUPTED, OK, USAGE, fail
 from metalliance.errors import (
     CodingError,
@@ -36,8 +36,9 @@ app = typer.Typer(
 )
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "template": review.template,
-    "check": review.check,
+    "template": workbook.template,
+    "codebook": workbook.codebook,
+    "check": workbook.check,
     "effects": review.effects,
     "fit": fit.fit,
     "report": review.report,

@@ -1,23 +1,20 @@
-"""The commands of a coded review: template, check, effects, report, demo."""
+"""The commands that analyse a coded review: effects, report, demo."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from metalliance.cli.say import BAD_INPUT, OK, emit, progress, say
-from metalliance.errors import MetallianceError, Problem
+from metalliance.cli.say import emit, progress, say
 
 if TYPE_CHECKING:
     from metalliance.coding.review import Review
     from metalliance.workflow.analysis import Analysis
 
-__all__ = ["check", "demo", "effects", "report", "template"]
+__all__ = ["demo", "effects", "report"]
 
-ECHO_AT_MOST = 40
 FORMATS = ("html", "svg", "pdf", "png")
 
 ReviewFile = Annotated[
@@ -25,52 +22,6 @@ ReviewFile = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="Analysis plan (.toml).")]
-
-
-def template(
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="Where to write the empty workbook (.xlsx)."),
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """Write the empty workbook that reviewers fill in."""
-    from metalliance.coding.template import write_template
-
-    if path.exists():
-        raise MetallianceError(f"{path} exists and is left as it is; choose another name")
-    write_template(path)
-    if as_json:
-        emit("template", {"path": str(path)})
-    else:
-        say(f"Wrote {path}. Begin with its sheet START.")
-
-
-def check(
-    review: ReviewFile,
-    study: Annotated[str | None, typer.Option(help="Show this study only.")] = None,
-    coder: Annotated[str | None, typer.Option(help="Show this coder's rows only.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check a review: every problem at once, with its cell."""
-    from metalliance.coding.echo import echo
-    from metalliance.coding.review import read_review
-
-    read = read_review(review, strict=False)
-    lines = echo(read, study=study, coder=coder)
-    problems = read.problems if study is None else read.problems_of(study)
-    counts = _severities(problems)
-    errors = counts["error"]
-    if as_json:
-        result = {"effects": list(lines), "counts": counts}
-        emit("check", result, problems=problems, ok=not errors)
-    else:
-        _show_check(problems, lines, limited=study is None and coder is None)
-        for name, value, why in read.assumed:
-            say(f" assumed  {name} = {value} ({why})")
-    if not lines and (study or coder):
-        raise typer.BadParameter(f"no effect of study {study or '(any)'}, coder {coder or '(any)'}")
-    raise typer.Exit(BAD_INPUT if errors else OK)
 
 
 def effects(
@@ -156,41 +107,13 @@ def _report(
 ) -> tuple[Analysis, tuple[Path, ...]]:
     from metalliance.report.write import write_report
     from metalliance.workflow.analyse import analyse
-    from metalliance.workflow.plan import read_plan
+    from metalliance.workflow.plan_sheet import plan_of
 
-    chosen = read_plan(plan) if plan else None
+    chosen = plan_of(read, plan)
     with progress() as tell:
         analysis = analyse(read, chosen, progress=tell)
         paths = write_report(analysis, folder, formats=formats, progress=tell)
     return analysis, paths
-
-
-def _show_check(problems: Sequence[Problem], lines: tuple[str, ...], *, limited: bool) -> None:
-    for severity in ("error", "question", "todo", "note"):
-        for problem in problems:
-            if problem.severity == severity:
-                label = "to do" if severity == "todo" else severity
-                say(f"{label:>8}  {problem}")
-    counts = _severities(problems)
-    say(
-        f"{_many(len(lines), 'effect')}: {_many(counts['error'], 'error')}, "
-        f"{_many(counts['question'], 'question')}, {counts['todo']} to do, "
-        f"{_many(counts['note'], 'note')}."
-    )
-    if limited and len(lines) > ECHO_AT_MOST:
-        say("See what its effects mean: metalliance check FILE --study NAME")
-        return
-    for line in lines:
-        say(line)
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _severities(problems: Sequence[Problem]) -> dict[str, int]:
-    kinds = [problem.severity for problem in problems]
-    return {kind: kinds.count(kind) for kind in ("error", "question", "todo", "note")}
 
 
 def _show_report(analysis: Analysis, paths: tuple[Path, ...]) -> None:

@@ -16,7 +16,7 @@ from metalliance.coding.effect_file import EffectFile, read_effect_file, retyped
 from metalliance.coding.guard import file_problem
 from metalliance.coding.review import read_review
 from metalliance.coding.spreadsheet import Source, open_source
-from metalliance.effectsize.table import CORE_COLUMNS, EffectTable
+from metalliance.effectsize.table import CORE_COLUMNS, EffectTable, pairs_among
 from metalliance.errors import CodingError, Problem, SpecificationError
 from metalliance.models.formula import parse_formula
 from metalliance.models.missing import complete_rows, missing_moderators
@@ -50,6 +50,8 @@ class Rows:
     problems : tuple of Problem
     simulated : bool
         Whether a coded review says so of its data.
+    correlations : DataFrame, optional
+        Reported sampling correlations of effects of a coded review.
     """
 
     frame: pd.DataFrame
@@ -61,6 +63,7 @@ class Rows:
     assumed: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     simulated: bool = False
+    correlations: pd.DataFrame | None = None
 
     @property
     def coded(self) -> bool:
@@ -77,7 +80,8 @@ class Rows:
         """The rows as the engine takes them: an effect table gives clusters of linked samples."""
         if not self.coded:
             return self.frame
-        return EffectTable(self.frame, pd.DataFrame(), ())
+        pairs = pairs_among(self.correlations, self.frame)
+        return EffectTable(self.frame, pd.DataFrame(), (), pairs)
 
 
 def read_rows(asked: Asked) -> Rows:
@@ -192,6 +196,7 @@ def _of_review(source: Source, asked: Asked, workbook: bool) -> Rows:
         assumed=tuple(assumed),
         problems=review.problems,
         simulated=review.about.get("data") == "simulated",
+        correlations=table.correlations,
     )
 
 

@@ -10,10 +10,11 @@ from typing import Literal
 import pandas as pd
 
 from metalliance.coding.derivation import Facts
+from metalliance.coding.estimates import value_elsewhere
 from metalliance.coding.moderators import moderator_columns
 from metalliance.coding.plausibility import NOT_SIGNIFICANT, is_unused, needs
-from metalliance.coding.records import Linked, Record
-from metalliance.coding.sophistication import Sophistication
+from metalliance.coding.records import Key, Linked, Record, fault_of
+from metalliance.coding.sophistication import DOMAINS, Sophistication
 from metalliance.effectsize.convert import Estimate
 from metalliance.effectsize.table import CORE_COLUMNS, EXCLUDED_COLUMNS, EffectTable
 from metalliance.errors import ConversionError, Problem
@@ -23,7 +24,7 @@ __all__ = ["LeftOut", "Outcome", "Row", "Status", "build_table", "judge"]
 Status = Literal[
     "not used", "faulty", "waiting", "no value", "sign unclear", "held out", "not converted", "role"
 ]
-Faults = Mapping[tuple[str, int], Problem]
+Faults = Mapping[Key, Problem]
 TEXT_COLUMNS = ("study", "sample", "effect", "component", "estimand", "path")
 
 
@@ -66,7 +67,10 @@ def judge(
         if left_out is not None:
             return left_out
     try:
-        return estimate(linked, facts)
+        found = estimate(linked, facts)
+        if not math.isnan(found.yi):
+            return found
+        return _left_out("no value", f"only a bound: {found.trace}", linked.effect, "value")
     except ConversionError as error:
         field = "stat" if linked.effect.coded("stat").cell else "value"
         return _left_out("not converted", str(error), linked.effect, field)
@@ -87,7 +91,7 @@ def _set_aside(linked: Linked, _: Facts, __: Faults) -> LeftOut | None:
 
 def _spoiled(linked: Linked, _: Facts, faults: Faults) -> LeftOut | None:
     for record in (linked.effect, *linked.referred()):
-        problem = faults.get((record.sheet, record.row))
+        problem = fault_of(record, faults)
         if problem is not None:
             shown = f" {problem.value!r}" if problem.value else ""
             where = "" if record is linked.effect else f"{problem.address}"
@@ -116,7 +120,7 @@ def _without_value(linked: Linked, _: Facts, __: Faults) -> LeftOut | None:
         reason = "reported only as not significant: kept without a value"
         return _left_out("no value", reason, effect, "stat")
     for name in ("stat", "value"):
-        if effect.code(name) in ("NR", "NA"):
+        if effect.code(name) in ("NR", "NA") and not value_elsewhere(effect):
             reason = f"{name} is {effect.code(name)}: there is no number to pool"
             return _left_out("no value", reason, effect, name)
     return None
@@ -141,7 +145,9 @@ def _held_out(linked: Linked, facts: Facts, _: Faults) -> LeftOut | None:
     return None
 
 
-def build_table(rows: Sequence[Row], role: str) -> EffectTable:
+def build_table(
+    rows: Sequence[Row], role: str, correlations: pd.DataFrame | None = None
+) -> EffectTable:
     """The effect table of one role."""
     used: list[tuple[Row, Estimate]] = []
     left: list[dict[str, str]] = []
@@ -157,7 +163,7 @@ def build_table(rows: Sequence[Row], role: str) -> EffectTable:
     columns, moderators = moderator_columns([row.linked for row, _ in used], _derived(used))
     frame = pd.DataFrame({**_core(used), **columns, **_details(used)})
     unusable = pd.DataFrame(left, columns=[*EXCLUDED_COLUMNS, "status"], dtype=object)
-    return EffectTable.build(frame, unusable, moderators)
+    return EffectTable.build(frame, unusable, moderators, correlations)
 
 
 def _excluded(row: Row, why: LeftOut) -> dict[str, str]:
@@ -212,6 +218,9 @@ def _derived(used: Sequence[tuple[Row, Estimate]]) -> dict[str, list[float]]:
         "sophistication_nr_missing": [row.score.index_nr_missing for row, _ in used],
         "mss4": [row.score.short_form for row, _ in used],
     }
+    for domain in DOMAINS:
+        found[f"sophistication_{domain}"] = [row.score.domains[domain] for row, _ in used]
+    found["E4"] = [row.score.precision for row, _ in used]
     for item in used[0][0].score.scores if used else ():
         found[item] = [row.score.scores[item].points for row, _ in used]
     return found

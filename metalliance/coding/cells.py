@@ -19,6 +19,7 @@ __all__ = [
     "Raw",
     "Uncached",
     "a1",
+    "apa",
     "column_letters",
     "is_blank",
     "parse_cell",
@@ -90,6 +91,7 @@ BLANK = Coded()
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)
+NOT_SIGNIFICANT = re.compile(r"\s*(n\.?\s*s\.?|not\s+significant)\s*", re.IGNORECASE)
 LEADING = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 MINUS_SIGNS = "\u2212\u2013\u2014\u2010\u2011\u2012\ufe63\uff0d"
 BLANKS = " \t\r\n\v\f\u00a0\u2007\u202f\u200b\ufeff"
@@ -188,6 +190,8 @@ def _parse(raw: Raw, field: Field) -> float | str | Fault:
         return _choice(raw, field)
     if field.type in ("session", "lag"):
         return _occasion(raw, field)
+    if field.type == "statistic" and isinstance(raw, str) and NOT_SIGNIFICANT.fullmatch(raw):
+        return "n.s."
     number = parse_number(raw)
     return number if isinstance(number, Fault) else _in_range(number, field)
 
@@ -195,6 +199,9 @@ def _parse(raw: Raw, field: Field) -> float | str | Fault:
 def _text(raw: Raw, field: Field) -> str | Fault:
     if isinstance(raw, str):
         text = raw.strip(BLANKS)
+        if field.longest is not None and len(text) > field.longest:
+            what = f"has {len(text)} characters, {field.name} at most {field.longest}"
+            return Fault("too-long", what, "shorten it to what the judgement stands on")
         if field.type != "id":
             return text
         if any(ord(char) < 32 for char in text) or len(text) > 200:
@@ -371,3 +378,18 @@ def _date_fault(wanted: str) -> Fault:
 def _no_number(raw: Raw) -> Fault:
     what = "is yes or no, not a number" if isinstance(raw, bool) else "is no usable number"
     return Fault("not-a-number", what, "type the number, or NR, or leave blank")
+
+
+def apa(number: float, decimals: int) -> str:
+    """A number without its leading zero and with a true minus sign.
+
+    >>> apa(-0.314, 2)
+    '−.31'
+    >>> apa(1.2, 2)
+    '1.20'
+    """
+    text = f"{abs(number):.{decimals}f}"
+    if text.startswith("0."):
+        text = text[1:]
+    zero = not text.strip("0.")
+    return text if number >= 0 or zero else f"−{text}"

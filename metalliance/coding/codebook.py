@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
@@ -25,10 +25,20 @@ __all__ = [
 ]
 
 FieldType = Literal[
-    "id", "text", "choice", "integer", "number", "correlation", "session", "lag", "formula"
+    "id",
+    "text",
+    "choice",
+    "integer",
+    "number",
+    "correlation",
+    "session",
+    "lag",
+    "statistic",
+    "formula",
 ]
+Layout = Literal["rows", "pairs"]
 BUILT_IN_MODELS: tuple[str, ...] = ("RAW", "PRE")
-IN_WORKBOOK: tuple[str, ...] = ("STUDIES", "MEASURES", "MODELS", "EFFECTS")
+OWN = "mod:"
 # Fields of EFFECTS that name rows of other sheets, or are made by the sheet, mean nothing alone.
 NOT_IN_FLAT: frozenset[str] = frozenset(
     {"alliance", "outcome", "model", "label", "shared_occasions", "component_claimed"}
@@ -51,6 +61,8 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     exclusive: bool = False
+    longest: int | None = None
+    optional: bool = False
     group: str = ""
     width: float = 9.0
     source: str = ""
@@ -69,11 +81,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetDefinition:
-    """One sheet: its columns in order."""
+    """One sheet: its columns in order, or in layout ``pairs`` its rows of name and value.
+
+    ``own`` are the team's moderators of this sheet; their columns are headed ``mod:name``.
+    """
 
     name: str
     about: str
     fields: tuple[Field, ...]
+    layout: Layout = "rows"
+    own: tuple[Field, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,6 +102,13 @@ class SheetDefinition:
             if field.name == name:
                 return field
         raise KeyError(f"{self.name} has no column {name!r}")
+
+    def own_field(self, name: str) -> Field:
+        """The team's moderator of this name; free text where it is not declared."""
+        for field in self.own:
+            if normalise_header(field.name) == normalise_header(name):
+                return field
+        return Field(name=name, type="text", help="")
 
     def find(self, header: str) -> Field | None:
         """The field that a column header names, by name or synonym."""
@@ -120,6 +144,23 @@ class Codebook:
             if sheet.name == name:
                 return sheet
         raise KeyError(f"the codebook has no sheet {name!r}")
+
+    @property
+    def tables(self) -> tuple[SheetDefinition, ...]:
+        """Sheets with one record per row."""
+        return tuple(sheet for sheet in self.sheets if sheet.layout == "rows")
+
+    @property
+    def pairs(self) -> tuple[SheetDefinition, ...]:
+        """Sheets with one field per row."""
+        return tuple(sheet for sheet in self.sheets if sheet.layout == "pairs")
+
+    def with_own(self, own: Mapping[str, tuple[Field, ...]]) -> Codebook:
+        """The codebook with the team's moderators, by sheet."""
+        sheets = tuple(
+            replace(sheet, own=(*sheet.own, *own.get(sheet.name, ()))) for sheet in self.sheets
+        )
+        return replace(self, sheets=sheets)
 
 
 def normalise_header(text: str) -> str:
@@ -157,10 +198,11 @@ def load_codebook() -> Codebook:
     levels = {name: tuple(values) for name, values in raw["levels"].items()}
     aliases = raw["aliases"]
     by_name = {sheet["name"]: _sheet(sheet, levels, aliases) for sheet in raw["sheets"]}
+    flat = by_name.pop("FLAT")
     return Codebook(
         schema=raw["schema"],
-        sheets=tuple(by_name[name] for name in IN_WORKBOOK),
-        flat=_flat(by_name["FLAT"], by_name["EFFECTS"]),
+        sheets=tuple(by_name.values()),
+        flat=_flat(flat, by_name["EFFECTS"]),
         levels=MappingProxyType(levels),
         models=MappingProxyType(raw["models"]),
     )
@@ -170,7 +212,9 @@ def _sheet(
     raw: dict[str, Any], levels: dict[str, tuple[str, ...]], aliases: dict[str, dict[str, str]]
 ) -> SheetDefinition:
     fields = tuple(_field(entry, levels, aliases) for entry in raw["fields"])
-    return SheetDefinition(name=raw["name"], about=raw["about"], fields=fields)
+    return SheetDefinition(
+        name=raw["name"], about=raw["about"], fields=fields, layout=raw.get("layout", "rows")
+    )
 
 
 def _field(
@@ -192,6 +236,8 @@ def _field(
         minimum=raw.get("minimum"),
         maximum=raw.get("maximum"),
         exclusive=raw.get("exclusive", False),
+        longest=raw.get("longest"),
+        optional=raw.get("optional", False),
         group=raw.get("group", ""),
         width=raw.get("width", 9.0),
         source=raw.get("from", ""),

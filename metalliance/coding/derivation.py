@@ -8,10 +8,19 @@ from dataclasses import dataclass
 
 from metalliance.coding.records import Linked, Record
 
-__all__ = ["FORWARD", "Facts", "derive", "derived_component", "derived_estimand"]
+__all__ = [
+    "END_FORMS",
+    "FORWARD",
+    "Facts",
+    "derive",
+    "derived_component",
+    "derived_estimand",
+    "occasions",
+]
 
 FORWARD = "alliance→outcome"
 AFTER_TREATMENT = ("post", "follow-up")
+UNSIGNED = ("F", "chi2", "R2", "p")
 END_FORMS = (
     "raw post",
     "post adjusted for baseline",
@@ -72,7 +81,7 @@ def derive(linked: Linked) -> Facts:
     estimand = effect.text("estimand") or derived_estimand(linked, component)
     sign, sign_from = _sign(linked)
     lag = effect.number("lag")
-    k_x, k_y = _occasions(linked.alliance, term), _occasions(linked.outcome, "")
+    k_x, k_y = occasions(linked.alliance, term), occasions(linked.outcome, "")
     if math.isnan(k_y) and _at_end(linked):
         k_y = 1.0
     return Facts(
@@ -99,7 +108,7 @@ def alliance_term(linked: Linked) -> str:
     if coded or not effect.is_blank("alliance_term"):
         return coded
     simple = effect.text("model").upper() in ("RAW", "PRE")
-    if simple and linked.alliance is not None and _occasions(linked.alliance, "") == 1:
+    if simple and linked.alliance is not None and occasions(linked.alliance, "") == 1:
         return "single score"
     return ""
 
@@ -171,6 +180,8 @@ def _sign(linked: Linked) -> tuple[int, str]:
         return -1, "reversed: positive means worse"
     if coded != "as scored":
         return 0, coded or linked.effect.code("positive_means")
+    if linked.effect.text("stat") in UNSIGNED:
+        return 0, f"{linked.effect.text('stat')} has no sign of its own: better or worse?"
     directions = [
         record.text("high_score_means") if record is not None else ""
         for record in (linked.alliance, linked.outcome)
@@ -193,7 +204,8 @@ def _sessions(record: Record | None) -> tuple[float, float] | None:
     return (first, last) if first is not None and last is not None else None
 
 
-def _occasions(record: Record | None, term: str) -> float:
+def occasions(record: Record | None, term: str) -> float:
+    """Assessments that enter a score; NaN where not known."""
     if term == "single score":
         return 1.0
     if record is None:

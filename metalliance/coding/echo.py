@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from metalliance.coding.assemble import LeftOut, Row
+from metalliance.coding.cells import apa
+from metalliance.coding.estimates import estimate_effect
+from metalliance.coding.plausibility import NOT_SIGNIFICANT
 from metalliance.coding.sophistication import ITEMS
 from metalliance.effectsize.convert import Estimate
+from metalliance.effectsize.correlation import significant_r
+from metalliance.errors import ConversionError
 
 if TYPE_CHECKING:
     from metalliance.coding.review import Review
 
-__all__ = ["echo"]
+__all__ = ["direction", "echo", "page"]
 
 NORMAL_975 = 1.959963984540054
 GAP = "  "
@@ -52,10 +58,37 @@ def _line(row: Row) -> str:
         printed = _printed(row)
         why = row.outcome
         not_pooled = "" if why.status == "sign unclear" else "not pooled: "
-        parts += [printed, f"{not_pooled}{why.reason} [{why.address}]"]
+        parts += [printed, f"{not_pooled}{why.reason} [{why.address}]", *_by_lag(row), _bound(row)]
     else:
-        parts += [*_numbers(row.outcome), _scores(row), _direction(row, row.outcome), _page(row)]
+        parts += [*_numbers(row.outcome), _scores(row), direction(row, row.outcome), page(row)]
     return GAP.join(part for part in (*parts, role) if part)
+
+
+def _by_lag(row: Row) -> list[str]:
+    """What a within-patient effect without a lag would be at the same and at the next session."""
+    facts = row.facts
+    if facts.component != "within" or facts.estimand or not facts.sign:
+        return []
+    found = []
+    for lag, estimand in ((0.0, "concurrent_r"), (1.0, "lagged_r")):
+        try:
+            estimate = estimate_effect(row.linked, replace(facts, lag=lag, estimand=estimand))
+        except ConversionError as error:
+            return [str(error)]
+        r, v = apa(estimate.r, 3), apa(estimate.vi, 4)
+        found.append(f"if lag {lag:g}: r {r}, v {v}, {estimate.quality}")
+    return found
+
+
+def _bound(row: Row) -> str:
+    """What "not significant" says at this number of patients."""
+    linked = row.linked
+    if linked.effect.text("stat") != NOT_SIGNIFICANT:
+        return ""
+    n = linked.effect.number("n")
+    if n is None and linked.model is not None:
+        n = linked.model.number("n")
+    return f"at n = {n:g} it means |r| < {apa(significant_r(n), 3)}" if n and n > 2 else ""
 
 
 def _printed(row: Row) -> str:
@@ -85,7 +118,7 @@ def _scores(row: Row) -> str:
     return ", ".join(shown)
 
 
-def _direction(row: Row, estimate: Estimate) -> str:
+def direction(row: Row, estimate: Estimate) -> str:
     """Better alliance goes with which outcome, in the words of the instrument."""
     sign = row.facts.sign_from
     reverse = f" ({sign})" if sign.startswith("reversed") else ""
@@ -101,21 +134,7 @@ def _direction(row: Row, estimate: Estimate) -> str:
     return f"better alliance goes with {'BETTER' if better else 'WORSE'} outcome{reverse}"
 
 
-def _page(row: Row) -> str:
+def page(row: Row) -> str:
+    """``p. 7``, or the table as coded."""
     page = row.linked.effect.text("page")
     return f"p. {page}" if page and page[0].isdigit() else page
-
-
-def apa(number: float, decimals: int) -> str:
-    """A number without its leading zero and with a true minus sign.
-
-    >>> apa(-0.314, 2)
-    '−.31'
-    >>> apa(1.2, 2)
-    '1.20'
-    """
-    text = f"{abs(number):.{decimals}f}"
-    if text.startswith("0."):
-        text = text[1:]
-    zero = not text.strip("0.")
-    return text if number >= 0 or zero else f"−{text}"

@@ -112,7 +112,7 @@ def _report_orphan(
     )
     problem = findings.problems[-1]
     for record in records[1:]:
-        findings.faults.setdefault((record.sheet, record.row), problem)
+        findings.faults.setdefault(record.key, problem)
 
 
 def _link_one(
@@ -198,7 +198,7 @@ def _report_unknown(
     findings: Findings,
 ) -> None:
     if sheet in sheets.absent:
-        findings.faults.setdefault((effect.sheet, effect.row), sheets.absent[sheet])
+        findings.faults.setdefault(effect.key, sheets.absent[sheet])
         return
     records = sheets.measures if sheet == "MEASURES" else sheets.models
     study, own = effect.text("study"), effect.text(field)
@@ -207,7 +207,7 @@ def _report_unknown(
     if unreadable:
         cause = findings.fault(unreadable[0])
         if cause is not None:
-            findings.faults.setdefault((effect.sheet, effect.row), cause)
+            findings.faults.setdefault(effect.key, cause)
             return
     ids = (*(record.text("id") for record in of_study if record.text("id")), *built_in)
     near = closest(own, ids)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 
-from metalliance.coding.derivation import Facts, derive, derived_component, derived_estimand
+from metalliance.coding.derivation import Facts, derive
+from metalliance.coding.estimates import CELLS, value_elsewhere
+from metalliance.coding.field_rules import check_field_rules
 from metalliance.coding.records import Findings, Linked, Record
-from metalliance.coding.sophistication import DERIVED_ITEMS
+from metalliance.coding.sophistication import ITEMS
 
 __all__ = ["check_effect", "check_measure", "is_unused", "needs"]
 
 CORRELATIONS = ("r", "rho_spearman", "r_partial", "r_semipartial")
-COEFFICIENTS = ("beta", "beta_within")
+COEFFICIENTS = ("beta", "beta_within", "b", "OR", "HR")
 NOT_SIGNIFICANT = "n.s. only"
 SE_TOLERANCE = 0.2
 WIDEST_Z = 3.0
@@ -40,11 +42,10 @@ def check_effect(linked: Linked, findings: Findings) -> None:
     for record, name in needs(linked, facts, spoiled=spoiled):
         findings.wait(effect.text("study"), record, name)
     wrong = _wrong_value(effect, findings) or _wrong_interval(effect, findings)
-    _within_measured_once(linked, facts, findings)
     if not wrong:
         _odd_value(effect, findings)
         _odd_se(effect, facts, findings)
-    _odd_component(linked, findings)
+    check_field_rules(linked, facts, findings)
     _odd_sign(linked, findings)
     _odd_single_score(linked, findings)
     _odd_size(linked, findings)
@@ -99,7 +100,7 @@ def _plainly_required(linked: Linked) -> list[str]:
     names = ["study", "effect"]
     if not linked.flat:
         names += ["alliance", "outcome", "model"]
-    names += ["stat", "value"]
+    names += ["stat"] if value_elsewhere(effect) else ["stat", "value"]
     if effect.text("stat") != NOT_SIGNIFICANT:
         names.append("positive_means")
     unknown_model = linked.model is None and not effect.is_blank("model")
@@ -116,6 +117,9 @@ def _n_elsewhere(linked: Linked) -> bool:
         effect.is_blank("ci_low") or effect.is_blank("ci_high")
     )
     if effect.text("stat") in COEFFICIENTS and printed:
+        return True
+    groups = ("n1", "n2") if effect.text("stat") in ("d", "g") else CELLS
+    if all(effect.number(name) is not None for name in groups):
         return True
     return linked.flat and effect.number("vi") is not None and effect.number("yi") is not None
 
@@ -151,17 +155,6 @@ def _wrong_interval(effect: Record, findings: Findings) -> bool:
     return False
 
 
-def _within_measured_once(linked: Linked, facts: Facts, findings: Findings) -> None:
-    outcome = linked.outcome
-    if outcome is None or facts.component != "within":
-        return
-    if outcome.number("n_assessments") == 1:
-        what = "a within-patient effect needs an outcome measured more than once, and "
-        what += f"{outcome.address('n_assessments')} says 1"
-        mend = "correct the outcome measure, or the alliance term"
-        findings.add("error", linked.effect, "outcome", what, mend, "within-once")
-
-
 def _odd_value(effect: Record, findings: Findings) -> None:
     value = effect.number("value")
     if value is not None and effect.text("stat") == "z" and abs(value) > WIDEST_Z:
@@ -189,20 +182,6 @@ def _odd_se(effect: Record, facts: Facts, findings: Findings) -> None:
     findings.ask(effect, "se", what, mend, "se-and-n")
 
 
-def _odd_component(linked: Linked, findings: Findings) -> None:
-    effect = linked.effect
-    coded = effect.text("component")
-    derived = derived_component(effect.text("alliance_term"), effect.text("other_alliance_term"))
-    if coded and derived and coded != derived:
-        what = f"the alliance terms make this {derived}"
-        findings.ask(effect, "component", what, "correct one of them", "component")
-    estimand = effect.text("estimand")
-    follows = derived_estimand(linked, coded or derived) if coded or derived else ""
-    if estimand and follows and estimand != follows:
-        what = f"component, lag and model make this {follows}"
-        findings.ask(effect, "estimand", what, "correct one of them", "estimand")
-
-
 def _odd_size(linked: Linked, findings: Findings) -> None:
     started = linked.study.number("n_start") if linked.study is not None else None
     n = linked.effect.number("n")
@@ -212,7 +191,7 @@ def _odd_size(linked: Linked, findings: Findings) -> None:
 
 
 def _override_reason(effect: Record, findings: Findings) -> None:
-    given = [item for item in DERIVED_ITEMS if not effect.is_blank(item)]
+    given = [item for item in ITEMS if not effect.is_blank(item)]
     if given and effect.is_blank("override_reason"):
-        what = "a derived score is overridden without a reason"
+        what = "a score is overridden without a reason"
         findings.ask(effect, given[0], what, "say why in override_reason", "override")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,9 +11,11 @@ from metalliance.coding.cells import BLANK, Code, Coded
 from metalliance.coding.codebook import load_codebook
 from metalliance.errors import Problem, Severity
 
-__all__ = ["Findings", "Linked", "Record", "built_in_model"]
+__all__ = ["Answered", "Findings", "Key", "Linked", "Record", "built_in_model", "fault_of"]
 
-SHEET_ORDER = ("STUDIES", "MEASURES", "MODELS", "EFFECTS")
+SHEET_ORDER: tuple[str, ...] = tuple(sheet.name for sheet in load_codebook().sheets)
+Key = tuple[str, int, str]
+Answered = tuple[str, str, str, str, str, str]  # sheet, study, id, field, value, code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +31,20 @@ class Record:
         By field of the codebook.
     extra : Mapping of str to Coded
         The team's own columns, by moderator name.
+    part : str
+        The column of GRID whose cell this effect is; empty where the record is the whole row.
     """
 
     sheet: str
     row: int
     cells: Mapping[str, Coded]
     extra: Mapping[str, Coded] = field(default_factory=lambda: MappingProxyType({}))
+    part: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Sheet, row and part: no two records share it."""
+        return self.sheet, self.row, self.part
 
     def coded(self, name: str) -> Coded:
         """The cell of a field; a blank one where the sheet has no such column."""
@@ -111,13 +122,20 @@ def _given(value: str | float) -> Coded:
     )
 
 
+def fault_of(record: Record, faults: Mapping[Key, Problem]) -> Problem | None:
+    """What spoils a record: its own cell, or the row that it shares with others."""
+    return faults.get(record.key) or faults.get((record.sheet, record.row, ""))
+
+
 class Findings:
     """Problems as they are found, and which rows they spoil."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.faults: dict[tuple[str, int], Problem] = {}
-        self.waiting: dict[str, list[tuple[Record, str]]] = {}
+        self.faults: dict[Key, Problem] = {}
+        self.waiting: dict[str, dict[str, str]] = {}
+        self.answers: frozenset[Answered] = frozenset()
+        self._told: set[tuple[str, str, str, str]] = set()
 
     def add(
         self,
@@ -128,7 +146,10 @@ class Findings:
         mend: str,
         code: str,
     ) -> None:
-        """Record one problem at a field of a row; an error spoils the row."""
+        """Record one problem at a field of a row; an error spoils the row.
+
+        What is wrong with a cell that several effects share is said once.
+        """
         coded = record.coded(name)
         problem = Problem(
             sheet=record.sheet,
@@ -139,43 +160,50 @@ class Findings:
             severity=severity,
             code=code,
         )
-        self.problems.append(problem)
         if severity == "error":
-            self.faults.setdefault((record.sheet, record.row), problem)
+            self.faults.setdefault(record.key, problem)
+        told = (problem.sheet, problem.cell, code, what)
+        if told not in self._told:
+            self._told.add(told)
+            self.problems.append(problem)
 
     def ask(self, record: Record, name: str, what: str, mend: str, code: str) -> None:
-        """Ask a question, unless the row's note already answers it."""
-        if record.text("note").casefold().startswith("checked:"):
+        """Ask a question, unless it has been answered.
+
+        Answers stand in the row's note, as ``checked: reason`` for all questions of the row or
+        ``checked code: reason`` for one, or in sheet PROBLEMS of an annotated copy.
+        """
+        if _answered(record.text("note"), code) or self._answer(record, name, code):
             return
-        mend = f"{mend}; if it is right, start the row's note with 'checked:' and the reason"
+        mend = f"{mend}; if it is right, write 'checked {code}: reason' in the row's note"
         self.add("question", record, name, what, mend, code)
 
-    def wait(self, study: str, record: Record, name: str) -> None:
-        """A cell that is still to be coded."""
-        places = self.waiting.setdefault(study, [])
-        if not any(
-            place.row == record.row and n == name
-            for place, n in places
-            if place.sheet == record.sheet
-        ):
-            places.append((record, name))
+    def _answer(self, record: Record, name: str, code: str) -> bool:
+        own = record.text("id") or record.text("effect")
+        known = (record.sheet, record.text("study"), own, name, record.coded(name).text, code)
+        return known in self.answers
+
+    def wait(self, study: str, record: Record, name: str, what: str = "") -> None:
+        """A cell that is still to be coded, or ``what`` is still to be done about it."""
+        places = self.waiting.setdefault(study, {})
+        places.setdefault(record.address(name), f"{name}: {what}" if what else name)
 
     def fault(self, record: Record) -> Problem | None:
         """What spoils a row, if anything does."""
-        return self.faults.get((record.sheet, record.row))
+        return fault_of(record, self.faults)
 
     def todos(self) -> list[Problem]:
         """One problem per study, at its first blank cell, naming all."""
         found = []
         for study, places in self.waiting.items():
-            record, name = places[0]
-            cells = [f"{r.address(n)} ({n})" for r, n in places]
+            cells = [f"{address} ({what})" for address, what in places.items()]
             names = ", ".join(cells[:12]) + (f" and {len(cells) - 12} more" if cells[12:] else "")
             count = "1 cell is" if len(cells) == 1 else f"{len(cells)} cells are"
+            sheet, _, cell = next(iter(places)).rpartition("!")
             found.append(
                 Problem(
-                    sheet=record.sheet,
-                    cell=record.coded(name).cell or str(record.row),
+                    sheet=sheet,
+                    cell=cell,
                     value="",
                     what=f"{study or 'a row without a study'}: {count} still to be coded: {names}",
                     mend="type the value, or NR (not reported) or NA (not applicable)",
@@ -195,3 +223,23 @@ def _place(problem: Problem) -> tuple[int, int, int, str]:
     letters = problem.cell.rstrip("0123456789")
     digits = problem.cell[len(letters) :]
     return sheet, int(digits or 0), len(letters), letters
+
+
+ANSWER = re.compile(r"checked\b([^:]*):\s*(\S.*)", re.IGNORECASE)
+
+
+def _answered(note: str, code: str) -> bool:
+    """Whether a note answers questions of this kind.
+
+    >>> _answered("checked se-and-n: SE is of z, p. 7; checked", "se-and-n")
+    True
+    >>> _answered("checked se-and-n: right", "large-z")
+    False
+    """
+    for part in re.split(r"[;\n](?=\s*checked\b)", note, flags=re.IGNORECASE):
+        found = ANSWER.match(part.strip())
+        if found:
+            codes = re.split(r"[\s,]+", found.group(1).strip().casefold())
+            if codes == [""] or code in codes:
+                return True
+    return False

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import NormalDist
 from string import ascii_uppercase
 from typing import Literal
 
-from metalliance.coding.about import read_about
+import pandas as pd
+
 from metalliance.coding.assemble import Row, build_table, judge
-from metalliance.coding.codebook import load_codebook
-from metalliance.coding.derivation import Facts, derive
+from metalliance.coding.codebook import Codebook, load_codebook
+from metalliance.coding.derivation import derive
+from metalliance.coding.estimates import estimate_effect
+from metalliance.coding.evidence import check_evidence
+from metalliance.coding.field_rules import check_review
 from metalliance.coding.flat import Assumed, read_flat
+from metalliance.coding.flow import check_flow
 from metalliance.coding.guard import file_problem
-from metalliance.coding.linking import Sheets, link
+from metalliance.coding.intercorrelations import check_intercorrelations, effect_correlations
+from metalliance.coding.linking import link
 from metalliance.coding.plausibility import check_effect, check_measure
-from metalliance.coding.records import Findings, Linked, Record
+from metalliance.coding.records import Findings, Key, Linked, Record
 from metalliance.coding.sophistication import score_effect
 from metalliance.coding.spreadsheet import Grid, Source, filled_rows, open_source
-from metalliance.coding.tables import find_header, missing_columns, read_records, recognised
-from metalliance.effectsize.convert import Estimate, effect_size
-from metalliance.effectsize.correlation import fisher_z_inverse
+from metalliance.coding.tables import recognised
+from metalliance.coding.workbook import read_sheets, read_workbook_records, unfinished
 from metalliance.effectsize.table import EffectTable
-from metalliance.errors import CodingError, ConversionError, Problem
+from metalliance.errors import CodingError, Problem
 
-__all__ = ["Review", "ReviewKind", "estimate_effect", "read_review"]
+__all__ = ["Review", "ReviewKind", "read_review"]
 
 ReviewKind = Literal["workbook", "flat"]
 Role = Literal["main", "sensitivity"]
-SHEET_NAMES = ("STUDIES", "MEASURES", "MODELS", "EFFECTS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,14 +50,18 @@ class Review:
         Everything found: errors, questions, to-dos, notes.
     assumed : tuple of (name, value, why)
         What the file leaves unsaid and was filled in.
-    studies, measures, models, effects_coded : tuple of Record
-        The rows as coded, with addresses.
+    records : Mapping
+        The rows as coded, with addresses, by sheet.
+    effects_coded : tuple of Record
+        The effects: rows of EFFECTS and filled cells of GRID.
     linked : tuple of Linked
         Every effect with the rows it refers to.
     faults : Mapping
-        By (sheet, row): the error that keeps a row from being used.
+        By row: the error that keeps it from being used.
     about : Mapping
         What START says: title, construct, data (real or simulated), source.
+    codebook : Codebook
+        With the team's own moderators.
     """
 
     path: Path
@@ -63,13 +69,27 @@ class Review:
     kind: ReviewKind
     problems: tuple[Problem, ...]
     assumed: tuple[Assumed, ...]
-    studies: tuple[Record, ...]
-    measures: tuple[Record, ...]
-    models: tuple[Record, ...]
+    records: Mapping[str, tuple[Record, ...]]
     effects_coded: tuple[Record, ...]
     linked: tuple[Linked, ...]
-    faults: Mapping[tuple[str, int], Problem]
-    about: Mapping[str, str]
+    faults: Mapping[Key, Problem]
+    about: Mapping[str, str] = field(default_factory=dict)
+    codebook: Codebook = field(default_factory=load_codebook)
+
+    @property
+    def studies(self) -> tuple[Record, ...]:
+        """Rows of STUDIES."""
+        return self.records.get("STUDIES", ())
+
+    @property
+    def measures(self) -> tuple[Record, ...]:
+        """Rows of MEASURES."""
+        return self.records.get("MEASURES", ())
+
+    @property
+    def models(self) -> tuple[Record, ...]:
+        """Rows of MODELS."""
+        return self.records.get("MODELS", ())
 
     def effects(self, role: Role = "main") -> EffectTable:
         """Usable effects of one role; every other row read is in ``excluded()`` with its reason.
@@ -82,16 +102,33 @@ class Review:
         Returns
         -------
         EffectTable
+            Its ``correlations`` hold the sampling correlations that INTERCORR gives.
         """
         if role not in ("main", "sensitivity"):
             raise ValueError(f"role is 'main' or 'sensitivity', not {role!r}")
-        return build_table(self.judged(), role)
+        rows = self.judged()
+        return build_table(rows, role, self.correlations(rows))
 
-    def problems_of(self, study: str) -> tuple[Problem, ...]:
-        """The problems that stand in rows of one study."""
-        coded = (*self.studies, *self.measures, *self.models, *self.effects_coded)
+    def correlations(self, rows: Sequence[Row]) -> pd.DataFrame | None:
+        """Sampling correlations of effects of one sample, from INTERCORR; None without any."""
+        return effect_correlations(self.records.get("INTERCORR", ()), rows)
+
+    def problems_of(
+        self, study: str | None = None, coder: str | None = None
+    ) -> tuple[Problem, ...]:
+        """The problems that stand in rows of one study, or of one coder, or of both.
+
+        A row without a coder belongs to the coder of its study.
+        """
+        if study is None and coder is None:
+            return self.problems
+        of_study = {record.text("study"): record.text("coder") for record in self.studies}
         rows = {
-            (record.sheet, str(record.row)) for record in coded if record.text("study") == study
+            (record.sheet, str(record.row))
+            for records in (*self.records.values(), self.effects_coded)
+            for record in records
+            if study in (None, record.text("study"))
+            and coder in (None, record.text("coder") or of_study.get(record.text("study")))
         }
         return tuple(
             problem
@@ -108,81 +145,6 @@ class Review:
             score = score_effect(linked, facts)
             rows.append(Row(linked=linked, facts=facts, outcome=outcome, score=score))
         return tuple(rows)
-
-
-def estimate_effect(linked: Linked, facts: Facts) -> Estimate:
-    """Convert the reported statistic of one effect: the only call into the conversions.
-
-    Raises
-    ------
-    ConversionError
-        Names what is missing or impossible.
-    """
-    effect, model = linked.effect, linked.model
-    given_variance = effect.number("vi")
-    if linked.flat and given_variance is not None and effect.coded("value") == effect.coded("yi"):
-        return _as_given(effect, given_variance, facts.sign)
-    stat = effect.text("stat")
-    within_beta = stat == "beta_within" and facts.es_metric == "beta"
-    m = effect.number("m") if linked.flat else _from(model, "m")
-    n = effect.number("n")
-    sessions = effect.number("sessions_mean")
-    estimate = effect_size(
-        stat="beta" if within_beta else stat,
-        value=effect.number("value"),
-        n=_from(model, "n") if n is None else n,
-        se=effect.number("se"),
-        ci=_interval(effect),
-        m=None if m is None else int(m),
-        n_obs=effect.number("n_obs"),
-        sessions=_from(model, "sessions") if sessions is None else sessions,
-        sign=facts.sign,
-        component=facts.component,
-        estimand=facts.estimand,
-    )
-    if facts.es_metric == "beta" and estimate.route != "beta":
-        raise ConversionError(
-            f"lagged partial effects are pooled as standardised coefficients; stat {stat!r} is none"
-        )
-    return estimate
-
-
-def _from(model: Record | None, name: str) -> float | None:
-    return model.number(name) if model is not None else None
-
-
-def _interval(effect: Record) -> tuple[float, float] | None:
-    low, high = effect.number("ci_low"), effect.number("ci_high")
-    if low is None or high is None:
-        return None
-    level = effect.number("ci_level")
-    if level is None or level == 95:
-        return low, high
-    stretch = NormalDist().inv_cdf(0.975) / NormalDist().inv_cdf(0.5 + level / 200)
-    middle, half = (low + high) / 2, (high - low) / 2 * stretch
-    return middle - half, middle + half
-
-
-def _as_given(effect: Record, vi: float, sign: int) -> Estimate:
-    printed = effect.number("yi")
-    if printed is None:
-        raise ConversionError("yi has no number")
-    z = printed * sign
-    r = fisher_z_inverse(z)
-    n = effect.number("n")
-    if n is None:
-        implied = 1 / vi + 3
-        n = float(round(implied)) if abs(implied - round(implied)) < 1e-3 else math.nan
-    return Estimate(
-        yi=z,
-        vi=vi,
-        r=r,
-        v_r=vi * (1 - r**2) ** 2,
-        ni=n,
-        route="yi",
-        quality="direct",
-        trace=f"z = {z:.6g} and v = {vi:.6g} as given; r = tanh z = {r:.6g}",
-    )
 
 
 def read_review(
@@ -225,63 +187,52 @@ def read_review(
 
 
 def _read_workbook(source: Source, names: Mapping[str, str], findings: Findings) -> Review:
-    tables = {name: _read_sheet(source, names, name, findings) for name in SHEET_NAMES}
-    sheets = Sheets(
-        studies=tables["STUDIES"],
-        measures=tables["MEASURES"],
-        models=tables["MODELS"],
-        effects=tables["EFFECTS"],
-        absent=_absent(names, findings),
-    )
-    for record in (*sheets.studies, *sheets.measures, *sheets.models):
-        for field in load_codebook()[record.sheet].fields:
-            if field.required and record.is_blank(field.name) and record.coded(field.name).cell:
-                findings.wait(record.text("study"), record, field.name)
+    records, codebook = read_workbook_records(source, names, findings)
+    sheets = read_sheets(records, names, findings)
+    unfinished(records, codebook, findings)
     for record in sheets.measures:
         check_measure(record, findings)
     linked = link(sheets, findings)
     for one in linked:
         check_effect(one, findings)
-    assumed = _workbook_assumptions(linked)
-    about = read_about(source, names)
-    return _review(source, "workbook", findings, linked, sheets, assumed, about)
-
-
-def _absent(names: Mapping[str, str], findings: Findings) -> dict[str, Problem]:
-    if "MEASURES" in names:
-        return {}
-    problem = Problem(
-        sheet="MEASURES",
-        cell="",
-        value="",
-        what="this sheet is missing",
-        mend="add it as in the template: one row per alliance or outcome score",
-        severity="error",
-        code="missing-sheet",
+    check_review(linked, findings)
+    check_evidence(linked, records, findings)
+    check_intercorrelations(records, findings)
+    check_flow(records, findings)
+    return Review(
+        path=source.path,
+        sha256=source.sha256,
+        kind="workbook",
+        problems=(*source.problems, *findings.in_order()),
+        assumed=_workbook_assumptions(linked),
+        records=records,
+        effects_coded=sheets.effects,
+        linked=linked,
+        faults=dict(findings.faults),
+        about=_about(records),
+        codebook=codebook,
     )
-    findings.problems.append(problem)
-    return {"MEASURES": problem}
 
 
-def _read_sheet(
-    source: Source, names: Mapping[str, str], name: str, findings: Findings
-) -> tuple[Record, ...]:
-    definition = load_codebook()[name]
-    if name not in names:
-        return ()
-    found = source.grid(names[name])
-    grid = Grid(sheet=name, rows=found.rows, merged=found.merged)
-    header = find_header(grid, definition, findings)
-    if missing_columns(grid, definition, header, findings) and header.row < 0:
-        return ()
-    return read_records(grid, definition, header, findings)
+def _about(records: Mapping[str, tuple[Record, ...]]) -> dict[str, str]:
+    return {
+        name: str(coded.value)
+        for record in records.get("START", ())
+        for name, coded in record.cells.items()
+        if coded.value is not None
+    }
 
 
 def _workbook_assumptions(linked: Sequence[Linked]) -> tuple[Assumed, ...]:
     blank = sum(one.effect.is_blank("path") for one in linked)
-    if not blank:
-        return ()
-    return (("path", "alliance→outcome", f"path is blank in {blank} of {len(linked)} effects"),)
+    found: list[Assumed] = []
+    if blank:
+        why = f"path is blank in {blank} of {len(linked)} effects"
+        found.append(("path", "alliance→outcome", why))
+    grid = sum(one.effect.sheet == "GRID" and not one.effect.coded("model").text for one in linked)
+    if grid:
+        found.append(("model", "RAW", f"model is blank in GRID for {grid} effects"))
+    return tuple(found)
 
 
 def _read_table(source: Source, mapping: Mapping[str, str] | None, findings: Findings) -> Review:
@@ -290,8 +241,17 @@ def _read_table(source: Source, mapping: Mapping[str, str] | None, findings: Fin
     for one in linked:
         check_effect(one, findings)
     effects = tuple(one.effect for one in linked)
-    sheets = Sheets(studies=(), measures=(), models=(), effects=effects)
-    return _review(source, "flat", findings, linked, sheets, assumed, {})
+    return Review(
+        path=source.path,
+        sha256=source.sha256,
+        kind="flat",
+        problems=(*source.problems, *findings.in_order()),
+        assumed=assumed,
+        records={},
+        effects_coded=effects,
+        linked=linked,
+        faults=dict(findings.faults),
+    )
 
 
 def _table_sheet(source: Source) -> Grid:
@@ -309,28 +269,3 @@ def _table_sheet(source: Source) -> Grid:
         mend = "give a file with one row per effect"
         raise file_problem(source.path, "empty", "holds no rows", mend)
     return first
-
-
-def _review(
-    source: Source,
-    kind: ReviewKind,
-    findings: Findings,
-    linked: tuple[Linked, ...],
-    sheets: Sheets,
-    assumed: tuple[Assumed, ...],
-    about: Mapping[str, str],
-) -> Review:
-    return Review(
-        path=source.path,
-        sha256=source.sha256,
-        kind=kind,
-        problems=(*source.problems, *findings.in_order()),
-        assumed=assumed,
-        studies=sheets.studies,
-        measures=sheets.measures,
-        models=sheets.models,
-        effects_coded=sheets.effects,
-        linked=linked,
-        faults=dict(findings.faults),
-        about=about,
-    )

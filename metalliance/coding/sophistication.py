@@ -16,6 +16,7 @@ from metalliance.coding.records import Linked, Record
 
 __all__ = [
     "DERIVED_ITEMS",
+    "DOMAINS",
     "HAND_SCORED",
     "ITEMS",
     "MAXIMUM",
@@ -36,6 +37,15 @@ HAND_SCORED: tuple[str, ...] = ("A4", "C3", "D1", "D2", "D3", "D4")
 DERIVED_ITEMS: tuple[str, ...] = tuple(item for item in ITEMS if item not in HAND_SCORED)
 SHORT_FORM: tuple[str, ...] = ("A1", "A2", "A3")
 MAXIMUM: Mapping[str, int] = MappingProxyType({i: 1 if i == "D4" else 2 for i in ITEMS})
+DOMAINS: Mapping[str, str] = MappingProxyType(
+    {
+        "temporal": "A",
+        "repeated": "B",
+        "disaggregation": "C",
+        "modelling": "D",
+        "bias": "E",
+    }
+)
 LATENT = ("latent intercept", "dynamic-panel ML-SEM/GMM")
 OBSERVED = (
     "person-mean centring",
@@ -75,12 +85,19 @@ class Sophistication:
         The same with NR items left out of the denominator.
     short_form : float
         A1 to A3 only (C1 defines the component), NR as 0; NaN unless all three are coded.
+    domains : Mapping of str to float
+        The index within each domain of ``DOMAINS``, NR as 0.
+    precision : float
+        E4 by number of patients: 0 below 50, 1 from 50, 2 from 200. Reported only: n is the
+        weight of the effect already.
     """
 
     scores: Mapping[str, Score]
     index: float
     index_nr_missing: float
     short_form: float
+    domains: Mapping[str, float]
+    precision: float
 
 
 def score_effect(linked: Linked, facts: Facts) -> Sophistication:
@@ -98,15 +115,37 @@ def score_effect(linked: Linked, facts: Facts) -> Sophistication:
         index=_index(scores, left_out, nr_is_zero=True),
         index_nr_missing=_index(scores, left_out, nr_is_zero=False),
         short_form=_short_form(scores),
+        domains=MappingProxyType(
+            {
+                name: _index(_of_domain(scores, letter), left_out, nr_is_zero=True)
+                for name, letter in DOMAINS.items()
+            }
+        ),
+        precision=_precision(linked),
     )
+
+
+def _of_domain(scores: Mapping[str, Score], letter: str) -> Mapping[str, Score]:
+    return {item: score for item, score in scores.items() if item.startswith(letter)}
+
+
+def _precision(linked: Linked) -> float:
+    n = linked.effect.number("n")
+    if n is None and linked.model is not None:
+        n = linked.model.number("n")
+    if linked.flat:
+        return math.nan
+    return math.nan if n is None else 0.0 if n < 50 else 1.0 if n < 200 else 2.0
 
 
 def _index(scores: Mapping[str, Score], left_out: set[str], *, nr_is_zero: bool) -> float:
     applicable = [
-        item for item in ITEMS if item not in left_out and scores[item].code not in ("NA", "faulty")
+        item
+        for item in scores
+        if item not in left_out and scores[item].code not in ("NA", "faulty")
     ]
     coded = [item for item in applicable if scores[item].code != "blank"]
-    if 2 * len(coded) < len(applicable):
+    if not applicable or 2 * len(coded) < len(applicable):
         return math.nan
     counted = [item for item in coded if nr_is_zero or scores[item].code != "NR"]
     if not counted:
@@ -123,18 +162,14 @@ def _short_form(scores: Mapping[str, Score]) -> float:
 
 
 def _score(item: str, linked: Linked, facts: Facts) -> Score:
-    if item in HAND_SCORED:
-        return _hand_score(item, linked.model)
     override = linked.effect.coded(item)
     if override.code != "blank":
         return _from_record(linked.effect, item, "override")
+    if item in HAND_SCORED:
+        return _from_record(linked.model, item, "scored by hand")
     if linked.flat:
         return Score(code="blank", why="no facts in a single table")
     return RULES[item](linked, facts)
-
-
-def _hand_score(item: str, model: Record | None) -> Score:
-    return _from_record(model, item, "scored by hand")
 
 
 def _from_record(record: Record | None, item: str, why: str) -> Score:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from metalliance.coding.cells import (
     Coded,
@@ -96,6 +96,18 @@ def _header_row(grid: Grid, definition: SheetDefinition, renamed: Mapping[str, s
     return only_one
 
 
+def _header_error(grid: Grid, row: int, column: int, title: str, what: str, mend: str) -> Problem:
+    return Problem(
+        sheet=grid.sheet,
+        cell=a1(row, column),
+        value=title[:80],
+        what=what,
+        mend=mend,
+        severity="error",
+        code="unknown-column",
+    )
+
+
 def _twice(
     grid: Grid, row: int, column: int, title: str, first: str, at: int, name: str
 ) -> Problem:
@@ -135,6 +147,11 @@ def _place_unknown(
         else:
             extra[name] = column
         return
+    if definition.name == "GRID" and re.fullmatch(r"O\d+", title, re.IGNORECASE):
+        what = f"GRID has columns O1 to O12; {title} is not read"
+        mend = "give the measure a lower number, or code these effects in EFFECTS"
+        findings.problems.append(_header_error(grid, row, column, title, what, mend))
+        return
     near = closest(title, definition.names)
     mend = f"did you mean {near}? " if near else ""
     findings.problems.append(
@@ -142,7 +159,7 @@ def _place_unknown(
             grid.sheet,
             a1(row, column),
             "is no column of this sheet and is not read",
-            f"{mend}The team's own variables are columns mod:name in STUDIES",
+            f"{mend}The team's own variables are columns mod:name, declared in MODERATORS",
             "unknown-column",
             title[:80],
         )
@@ -172,7 +189,8 @@ def read_records(
         records.append(_read_row(grid, definition, imported, header.extra, row, findings))
     _note_merged(grid, header, set(columns.values()), findings)
     for name in header.extra:
-        _note_almost_numbers(name, records, findings)
+        if definition.own_field(name).type == TEXT:
+            _note_almost_numbers(name, records, findings)
     return tuple(records)
 
 
@@ -194,22 +212,25 @@ def _read_row(
     own: dict[str, Coded] = {}
     for name, column in extra.items():
         raw = grid.at(row, column)
-        own[name], fault = parse_cell(raw, _extra_field(name), a1(row, column))
-        if isinstance(raw, int | float) and not isinstance(raw, bool):
+        field = definition.own_field(name)
+        own[name], fault = parse_cell(raw, field, a1(row, column))
+        if field.type == TEXT and isinstance(raw, int | float) and not isinstance(raw, bool):
             own[name] = Coded(value=float(raw), code="", text=shown(raw), cell=a1(row, column))
         if fault is not None:
             cells[f"mod:{name}"] = own[name]
             faults.append((f"mod:{name}", fault))
     record = Record(sheet=grid.sheet, row=row + 1, cells=cells, extra=own)
     for name, fault in faults:
-        findings.add("error", record, name, fault.what, fault.mend, fault.code)
+        spoiled = replace(record, part=name) if _is_matrix_cell(definition, name) else record
+        findings.add("error", spoiled, name, fault.what, fault.mend, fault.code)
     for name in fields:
         _note_dates(record, name, grid.at(row, fields[name]), definition[name], findings)
     return record
 
 
-def _extra_field(name: str) -> Field:
-    return Field(name=name, type="text", help="")
+def _is_matrix_cell(definition: SheetDefinition, name: str) -> bool:
+    """A cell of a correlation matrix spoils its own effect, not the others of its row."""
+    return name in definition.names and definition[name].type == "statistic"
 
 
 def _note_dates(record: Record, name: str, raw: Raw, field: Field, findings: Findings) -> None:

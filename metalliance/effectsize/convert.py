@@ -2,63 +2,86 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from collections.abc import Callable
+from typing import Literal
 
-from metalliance.effectsize.correlation import (
-    DESIGN_EFFECT,
-    SLOPE_SD,
-    fisher_z,
-    fisher_z_inverse,
-    r_variance,
-    r_variance_from_z,
-    within_z_variance,
-    within_z_variance_approximate,
-    z_variance,
+from metalliance.effectsize.coefficients import (
+    from_b,
+    from_beta,
+    from_beta_within,
+    from_hazard_ratio,
+    from_odds_ratio_slope,
+)
+from metalliance.effectsize.correlations import (
+    from_partial,
+    from_r,
+    from_semipartial,
+    from_spearman,
+    from_z,
+)
+from metalliance.effectsize.estimate import QUALITIES, Estimate, Given, Quality
+from metalliance.effectsize.groups import from_d, from_g, from_group_odds_ratio
+from metalliance.effectsize.significance import (
+    from_chi2,
+    from_f,
+    from_not_significant,
+    from_p,
+    from_r2,
+    from_t,
 )
 from metalliance.errors import ConversionError
 
 __all__ = ["CONVERSIONS", "QUALITIES", "Estimate", "Quality", "Stat", "effect_size"]
 
-Stat = Literal["r", "z", "r_partial", "beta"]
-Quality = Literal["direct", "converted", "approximated", "bounded"]
-QUALITIES: tuple[Quality, ...] = get_args(Quality)
-NORMAL_975 = 1.959963984540054
+Stat = Literal[
+    "r",
+    "z",
+    "rho_spearman",
+    "r_partial",
+    "r_semipartial",
+    "beta",
+    "beta_within",
+    "b",
+    "t",
+    "F",
+    "chi2",
+    "OR",
+    "d",
+    "g",
+    "R2",
+    "HR",
+    "p",
+    "n.s. only",
+]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """One effect on its analysis scale.
-
-    Attributes
-    ----------
-    yi, vi : float
-        Fisher's z and its sampling variance; for route ``beta`` the coefficient and SE².
-    r, v_r : float
-        The same as a correlation; NaN for route ``beta``.
-    ni : float
-        Patients.
-    route : str
-        Which conversion was taken.
-    quality : {'direct', 'converted', 'approximated', 'bounded'}
-        The worse of value and variance.
-    trace : str
-        The arithmetic, to be followed by hand.
-    """
-
-    yi: float
-    vi: float
-    r: float
-    v_r: float
-    ni: float
-    route: str
-    quality: Quality
-    trace: str
+def from_odds_ratio(given: Given) -> Estimate:
+    """An odds ratio per unit of alliance where its standard deviation is given, else of groups."""
+    return from_group_odds_ratio(given) if given.sd_x is None else from_odds_ratio_slope(given)
 
 
-Given = Mapping[str, Any]
+CONVERSIONS: dict[str, Callable[[Given], Estimate]] = {
+    "r": from_r,
+    "z": from_z,
+    "rho_spearman": from_spearman,
+    "r_partial": from_partial,
+    "r_semipartial": from_semipartial,
+    "beta": from_beta,
+    "beta_within": from_beta_within,
+    "b": from_b,
+    "t": from_t,
+    "F": from_f,
+    "chi2": from_chi2,
+    "OR": from_odds_ratio,
+    "d": from_d,
+    "g": from_g,
+    "R2": from_r2,
+    "HR": from_hazard_ratio,
+    "p": from_p,
+    "n.s. only": from_not_significant,
+}
 
 
 def effect_size(
@@ -68,39 +91,81 @@ def effect_size(
     n: float | None = None,
     se: float | None = None,
     ci: tuple[float, float] | None = None,
+    df: float | None = None,
+    df1: float = 1,
+    p: float | str | None = None,
+    tail: int = 2,
     m: int | None = None,
+    R2: float | None = None,
+    n1: float | None = None,
+    n2: float | None = None,
+    mean1: float | None = None,
+    sd1: float | None = None,
+    mean2: float | None = None,
+    sd2: float | None = None,
+    cells: tuple[float, float, float, float] | None = None,
+    sd_x: float | None = None,
+    sd_y: float | None = None,
+    sd_level: str | None = None,
+    icc_x: float | None = None,
+    icc_y: float | None = None,
     n_obs: float | None = None,
     sessions: float | None = None,
     sign: int | None = None,
     component: str | None = None,
     estimand: str | None = None,
+    lag: float = 0,
+    test_value: float | None = None,
+    ci_level: float = 95,
 ) -> Estimate:
     """Turn one reported statistic into an effect.
 
     Parameters
     ----------
-    stat : {'r', 'z', 'r_partial', 'beta'}
-        What was reported: a correlation, Fisher's z, a partial correlation, or a standardised
-        coefficient (converted where ``estimand`` is ``lagged_partial``: net of the lagged
-        outcome).
-    value : float
-        The printed number.
-    n : float
+    stat : str
+        What was reported; one of ``Stat``.
+    value : float, optional
+        The printed number. Not needed where group means, cells or ``p`` stand in for it.
+    n : float, optional
         Patients in that analysis.
     se : float, optional
-        Printed standard error of ``value`` (``beta``).
+        Printed standard error of ``value``; of its logarithm for OR and HR.
     ci : (float, float), optional
-        Printed 95 % interval; stands in for ``se``.
+        Printed interval of ``value`` at ``ci_level`` percent; stands in for ``se``.
+    df, df1 : float, optional
+        Degrees of freedom of a test: residual ones, and the numerator's of F.
+    p : float or str, optional
+        For ``stat='p'``: an exact p, or text such as ``<.05``, ``**``, ``n.s.``.
+    tail : {2, 1}
+        Sides of that p.
     m : int, optional
-        Predictors of the regression, the focal one included (``r_partial``).
+        Predictors of the regression, the focal one included.
+    R2 : float, optional
+        Of the full model (semi-partial correlation).
+    n1, n2, mean1, sd1, mean2, sd2 : float, optional
+        Two groups; the effect is positive where the first is higher.
+    cells : (a, b, c, d), optional
+        A 2×2 table by rows.
+    sd_x, sd_y : float, optional
+        Standard deviations of alliance and outcome.
+    sd_level : {'total', 'within', 'between'}, optional
+        Their level, or what a within coefficient is standardised by.
+    icc_x, icc_y : float, optional
+        Intraclass correlations, to turn total into within standard deviations.
     n_obs, sessions : float, optional
-        Occasions in total, or on average per patient, for a within-patient correlation.
+        Occasions in total, or on average per patient.
     sign : {1, -1}, optional
-        −1 reverses the printed sign.
+        −1 reverses the printed sign. R², F, χ² and p have none and need it.
     component : str, optional
-        ``within`` marks a correlation of occasions within patients.
+        ``within`` marks an association of occasions within patients.
     estimand : str, optional
         ``lagged_partial`` marks a coefficient net of the lagged outcome.
+    lag : float
+        Sessions from alliance to outcome, for degrees of freedom within patients.
+    test_value : float, optional
+        Printed t, z or Wald value of a coefficient; stands in for ``se``.
+    ci_level : float
+        Percent.
 
     Returns
     -------
@@ -116,170 +181,74 @@ def effect_size(
     >>> estimate = effect_size(stat="r", value=.31, n=60)
     >>> round(estimate.yi, 4), round(estimate.vi, 5), estimate.quality
     (0.3205, 0.01754, 'direct')
+    >>> effect_size(stat="t", value=2.5, n=60).trace.split("; ")[1]
+    'r = t/sqrt(t^2 + 58) = 0.311909'
     """
     if stat not in CONVERSIONS:
-        raise ConversionError(
-            f"stat {stat!r} is not converted by this version; it converts: "
-            + ", ".join(CONVERSIONS)
-        )
+        near = difflib.get_close_matches(str(stat), CONVERSIONS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(CONVERSIONS)
+        raise ConversionError(f"stat {stat!r} is none of: {known}{hint}")
     if sign not in (None, 1, -1):
         raise ConversionError(f"sign is 1 or -1, not {sign!r}")
-    if value is None or not math.isfinite(value):
-        raise ConversionError(f"stat {stat!r} needs its value")
-    given: Given = {
-        "value": value * (sign or 1),
-        "n": n,
-        "se": se,
-        "ci": ci,
-        "m": m,
-        "n_obs": n_obs,
-        "sessions": sessions,
-        "within": component == "within",
-        "estimand": estimand,
-    }
+    if stat == "p" and value is None and isinstance(p, int | float):
+        value = float(p)
+    given = Given(
+        stat=stat,
+        value=value,
+        n=n,
+        se=se,
+        ci=ci,
+        ci_level=ci_level,
+        test_value=test_value,
+        df=df,
+        df1=df1,
+        p=p if isinstance(p, str) else None,
+        tail=tail,
+        m=m,
+        R2=R2,
+        n1=n1,
+        n2=n2,
+        mean1=mean1,
+        sd1=sd1,
+        mean2=mean2,
+        sd2=sd2,
+        cells=cells,
+        sd_x=sd_x,
+        sd_y=sd_y,
+        sd_level=sd_level,
+        icc_x=icc_x,
+        icc_y=icc_y,
+        n_obs=n_obs,
+        sessions=sessions,
+        lag=lag,
+        sign=sign,
+        component=component or "",
+        estimand=estimand or "",
+    )
+    _refuse_not_finite(given)
     try:
-        return CONVERSIONS[stat](given)
-    except ValueError as error:
-        raise ConversionError(f"stat {stat!r}: {error}") from None
+        estimate = CONVERSIONS[stat](given)
+    except (ValueError, OverflowError, ZeroDivisionError) as error:
+        told = str(error) if isinstance(error, ValueError) else "the numbers are out of range"
+        raise ConversionError(f"stat {stat!r}: {told}") from None
+    return _checked(estimate)
 
 
-def from_r(given: Given) -> Estimate:
-    """Pearson correlation: z = atanh r, Var(z) = 1/(n − 3)."""
-    r = given["value"]
-    z = fisher_z(r)
-    if given["within"]:
-        return _within(z, given, route="r within")
-    return _zero_order(z, r, given, route="r", how=f"z = atanh({r:.6g}) = {z:.6g}")
+def _refuse_not_finite(given: Given) -> None:
+    for name in Given.__slots__:
+        value = getattr(given, name)
+        numbers = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(v, int | float) and not math.isfinite(v) for v in numbers):
+            raise ConversionError(f"stat {given.stat!r}: {name} is no finite number")
 
 
-def from_z(given: Given) -> Estimate:
-    """Fisher's z as printed: Var(z) = 1/(n − 3)."""
-    z = given["value"]
-    if given["within"]:
-        return _within(z, given, route="z within")
-    r = fisher_z_inverse(z)
-    how = f"z = {z:.6g} as printed; r = tanh z = {r:.6g}"
-    return _zero_order(z, r, given, route="z", how=how)
-
-
-def from_partial_r(given: Given) -> Estimate:
-    """Partial correlation: Var(z) = 1/(n − m − 2) with m predictors, the focal one included."""
-    r = given["value"]
-    z = fisher_z(r)
-    if given["within"]:
-        raise ValueError("a within-patient partial correlation is not converted by this version")
-    n = _needed(given, "n")
-    m = _needed(given, "m", "the number of predictors in the model, alliance included")
-    if m < 1:
-        raise ValueError(f"m = {m:g}: alliance itself counts, so m is at least 1")
-    controls = int(m) - 1
-    v = z_variance(n, controls)
-    return Estimate(
-        yi=z,
-        vi=v,
-        r=r,
-        v_r=r_variance(r, n, controls),
-        ni=n,
-        route="r_partial",
-        quality="direct",
-        trace=f"z = atanh({r:.6g}) = {z:.6g}; v = 1/({n:g} - {m:g} - 2) = {v:.6g}",
-    )
-
-
-def from_beta(given: Given) -> Estimate:
-    """Standardised lagged coefficient: kept as β with v = SE² (no atanh: |β| may exceed 1)."""
-    if given["estimand"] != "lagged_partial":
-        raise ValueError(
-            "a standardised beta is converted only for a within effect net of the lagged outcome"
+def _checked(estimate: Estimate) -> Estimate:
+    """An effect has a finite value and a variance above zero; a bound has neither."""
+    if estimate.route == "bound":
+        return estimate
+    if not (math.isfinite(estimate.yi) and math.isfinite(estimate.vi) and estimate.vi > 0):
+        raise ConversionError(
+            f"these numbers give no usable effect (yi {estimate.yi:g}, vi {estimate.vi:g})"
         )
-    beta = given["value"]
-    se, source = _standard_error(given)
-    n = given["n"]
-    return Estimate(
-        yi=beta,
-        vi=se**2,
-        r=math.nan,
-        v_r=math.nan,
-        ni=math.nan if n is None else n,
-        route="beta",
-        quality="direct",
-        trace=f"beta = {beta:.6g} kept as it is; SE = {source}; v = SE^2 = {se**2:.6g}",
-    )
-
-
-CONVERSIONS: dict[str, Callable[[Given], Estimate]] = {
-    "r": from_r,
-    "z": from_z,
-    "r_partial": from_partial_r,
-    "beta": from_beta,
-}
-
-
-def _zero_order(z: float, r: float, given: Given, *, route: str, how: str) -> Estimate:
-    n = _needed(given, "n")
-    v = z_variance(n)
-    return Estimate(
-        yi=z,
-        vi=v,
-        r=r,
-        v_r=r_variance(r, n),
-        ni=n,
-        route=route,
-        quality="direct",
-        trace=f"{how}; v = 1/({n:g} - 3) = {v:.6g}",
-    )
-
-
-def _within(z: float, given: Given, *, route: str) -> Estimate:
-    r = fisher_z_inverse(z)
-    n = _needed(given, "n")
-    n_obs, sessions = given["n_obs"], given["sessions"]
-    quality: Quality
-    if n_obs is not None:
-        v = within_z_variance(n_obs, n)
-        quality = "direct"
-        how = f"v = 1/({n_obs:g} - {n:g} - 2) = {v:.6g} (common slope assumed)"
-    elif sessions is not None:
-        v = within_z_variance_approximate(r, n, sessions)
-        quality = "approximated"
-        how = (
-            f"v = {DESIGN_EFFECT:g}/({n:g}({sessions:g} - 1) - 2)"
-            f" + {SLOPE_SD:g}^2/({n:g}(1 - r^2)^2) = {v:.6g}"
-        )
-    else:
-        raise ValueError(
-            "a within-patient correlation needs n_obs (occasions in total) or sessions_mean"
-        )
-    return Estimate(
-        yi=z,
-        vi=v,
-        r=r,
-        v_r=r_variance_from_z(r, v),
-        ni=n,
-        route=route,
-        quality=quality,
-        trace=f"z = atanh({r:.6g}) = {z:.6g}; {how}",
-    )
-
-
-def _standard_error(given: Given) -> tuple[float, str]:
-    se, ci = given["se"], given["ci"]
-    if se is not None:
-        if not se > 0:
-            raise ValueError(f"se = {se:g} must be above 0")
-        return se, f"{se:.6g} as printed"
-    if ci is not None:
-        low, high = ci
-        if not low < high:
-            raise ValueError(f"the interval [{low:g}, {high:g}] has no width")
-        se = (high - low) / (2 * NORMAL_975)
-        return se, f"({high:g} - {low:g})/(2 x 1.96) = {se:.6g}"
-    raise ValueError("a lagged coefficient needs its se or its 95% interval")
-
-
-def _needed(given: Given, name: str, meaning: str = "") -> float:
-    value = given[name]
-    if value is None:
-        told = {"n": "the number of patients"}.get(name, meaning)
-        raise ValueError(f"{name} is missing ({told})")
-    return float(value)
+    return estimate

@@ -9,6 +9,9 @@ __all__ = [
     "fisher_z_inverse",
     "r_variance",
     "r_variance_from_z",
+    "semipartial_variance",
+    "significant_r",
+    "spearman_variance",
     "within_z_variance",
     "within_z_variance_approximate",
     "z_variance",
@@ -131,6 +134,46 @@ def r_variance_from_z(r: float, v_z: float) -> float:
     return (1.0 - r * r) ** 2 * v_z
 
 
+def spearman_variance(r: float, n: float) -> float:
+    """Sampling variance of Spearman's ρ: (1 − r²)²(1 + r²/2)/(n − 3).
+
+    References
+    ----------
+    Bonett, D. G., & Wright, T. A. (2000). Psychometrika, 65, 23–28.
+    https://doi.org/10.1007/BF02294183
+
+    Examples
+    --------
+    >>> round(spearman_variance(.427, 55) ** .5, 5)
+    0.11845
+    """
+    if n <= 3:
+        raise ValueError(f"n = {n:g} leaves no variance: n > 3")
+    return (1.0 - r * r) ** 2 * (1.0 + r * r / 2.0) / (n - 3)
+
+
+def semipartial_variance(r: float, R2: float, n: float) -> float:
+    """Large-sample variance of a semi-partial correlation, R² of the full model.
+
+    (R⁴ − 2R² + (R² − r²) + 1 − (R² − r²)²)/n.
+
+    References
+    ----------
+    Aloe, A. M., & Becker, B. J. (2012). https://doi.org/10.3102/1076998610396901
+
+    Examples
+    --------
+    >>> round(semipartial_variance(.4, .25, 60) ** .5, 5)
+    0.10363
+    """
+    if not 0 <= R2 < 1 or r * r > R2 + 1e-9:
+        raise ValueError(f"R2 = {R2:g} lies from r^2 = {r * r:.4g} to below 1")
+    if n <= 0:
+        raise ValueError(f"n = {n:g} is no number of patients")
+    reduced = R2 - r * r
+    return (R2 * R2 - 2.0 * R2 + reduced + 1.0 - reduced * reduced) / n
+
+
 def within_z_variance(n_obs: float, n: float) -> float:
     """Sampling variance of Fisher's z of a within-patient (repeated-measures) correlation.
 
@@ -188,3 +231,22 @@ def within_z_variance_approximate(
     if df <= 0:
         raise ValueError(f"{n:g} patients with {sessions:g} sessions leave no within-patient df")
     return deff / df + slope_sd**2 / (n * (1.0 - r * r) ** 2)
+
+
+def significant_r(n: float, alpha: float = 0.05) -> float:
+    """The smallest |r| of n patients that is significant, two-sided.
+
+    r = t/√(t² + n − 2) with t the 1 − α/2 quantile of Student's t with n − 2 degrees of freedom;
+    NaN for n < 3.
+
+    Examples
+    --------
+    >>> round(significant_r(44), 3)
+    0.297
+    """
+    from scipy.special import stdtrit
+
+    if n < 3:
+        return math.nan
+    t = float(stdtrit(n - 2, 1 - alpha / 2))
+    return t / math.sqrt(t * t + n - 2)

@@ -85,7 +85,7 @@ def sampling_covariance(
     correlations : DataFrame, optional
         Reported correlations between effects: ``cluster`` or ``study``, ``id1``, ``id2``, ``r``
         (other columns are not used). Ids refer to ``obs`` where given, else to the column
-        ``effect``.
+        ``effect``. By default those of an EffectTable.
 
     Returns
     -------
@@ -113,6 +113,8 @@ def sampling_covariance(
     0.00512
     """
     frame = usable_frame(effects)
+    if correlations is None and rvars is None and obs is None and isinstance(effects, EffectTable):
+        correlations = effects.correlations
     name = cluster or default_cluster(frame)
     groups = stack_rows(complete_codes(frame, name, "cluster"))
     scale = np.sqrt(_variances(frame, vi))

@@ -20,6 +20,7 @@ from metalliance.traitstate.sophistication import SophisticationResult, sophisti
 from metalliance.workflow.analysis import Analysis, Counts, Pool
 from metalliance.workflow.defaults import defaults_used
 from metalliance.workflow.plan import Plan
+from metalliance.workflow.plan_sheet import plan_of
 from metalliance.workflow.pools import NEVER_POOLED, pool_rows, split_pools
 
 __all__ = ["analyse"]
@@ -37,7 +38,8 @@ def analyse(
     review : Review
         From `read_review`.
     plan : Plan, optional
-        The default plan where none is given.
+        Together with sheet PLAN of the workbook, which it may not contradict; the default plan
+        where there is neither.
     progress : callable, optional
         Told the name of each step as it begins.
 
@@ -48,7 +50,7 @@ def analyse(
     with warnings.catch_warnings():
         # Each pool records its own warnings; those of its refits would only repeat them.
         warnings.simplefilter("ignore", MetallianceWarning)
-        return _carry_out(review, plan or Plan(), progress or (lambda step: None))
+        return _carry_out(review, plan_of(review, plan), progress or (lambda step: None))
 
 
 def _carry_out(review: Review, plan: Plan, tell: Callable[[str], None]) -> Analysis:
@@ -97,6 +99,7 @@ def without_planned(effects: EffectTable, plan: Plan) -> EffectTable:
         frame[~named],
         pd.concat([effects.unusable, left_out[columns]], ignore_index=True),
         effects.moderators,
+        effects.correlations,
     )
 
 

@@ -50,6 +50,11 @@ class Plan(_Frozen):
         ``study`` or ``study/effect`` left out of every pool, listed with the reason "plan".
     seed : int
         Of everything that draws random numbers.
+    moderators : dict of str to {'planned', 'exploratory'}
+        Which moderators were named before looking; recorded with the results.
+    icc_x, icc_y : (float, float, float)
+        Intraclass correlation of alliance and outcome where a study does not say: mean, and the
+        band to vary it in. Recorded with the results; no pool of this version depends on them.
     """
 
     title: str = ""
@@ -64,6 +69,17 @@ class Plan(_Frozen):
     benchmark: Benchmark | None = None
     exclude: tuple[str, ...] = ()
     seed: int = 0
+    moderators: dict[str, Literal["planned", "exploratory"]] = {}
+    icc_x: tuple[float, float, float] = (0.70, 0.55, 0.80)
+    icc_y: tuple[float, float, float] = (0.60, 0.45, 0.75)
+
+    @field_validator("icc_x", "icc_y")
+    @classmethod
+    def _shares(cls, band: tuple[float, float, float]) -> tuple[float, float, float]:
+        mean, low, high = band
+        if not 0 < low <= mean <= high < 1:
+            raise ValueError("mean, low and high lie in this order: 0 < low <= mean <= high < 1")
+        return band
 
     @field_validator("rho_grid")
     @classmethod

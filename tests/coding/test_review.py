@@ -14,7 +14,16 @@ from metalliance.effectsize.table import CORE_COLUMNS
 from metalliance.errors import CodingError, Problem
 from tests.coding import workbooks as wb
 
-MLM = {"study": "S1", "id": "M1", "kind": "MLM", "disaggregation": "person-mean centring"}
+MLM = {
+    "study": "S1",
+    "id": "M1",
+    "kind": "MLM",
+    "disaggregation": "person-mean centring",
+    "prior_outcome_control": "none",
+    "lagged_outcome": "no",
+    "reverse_path": "none",
+    "C3": "NA",
+}
 
 
 def problems_of(path: Path) -> tuple[Problem, ...]:
@@ -92,8 +101,10 @@ def worked_rows() -> dict[str, list[wb.Row]]:
                 "reverse_path": "same model",
                 "C3": 2,
                 "D4": "NR",
+                "note": "checked reverse-path: not printed",
             },
         ],
+        "EVIDENCE": [{"study": "S2", "id": "M1", "field": "C3", "quote": "latent, p. 4"}],
         "EFFECTS": [
             wb.effect("S1", **{
                 **within, "model": "M1", "alliance_term": "own deviation", "lag": "NR",
@@ -117,11 +128,13 @@ def worked_rows() -> dict[str, list[wb.Row]]:
 
 def test_rows_two_to_four(tmp_path: Path) -> None:
     review = read_review(wb.write(tmp_path / "w.xlsx", worked_rows()))
-    assert review.problems == ()
+    assert [problem.code for problem in review.problems] == ["bounded-within"]
     table = review.effects()
     usable = table.to_frame()
-    assert usable["study"].tolist() == ["S2"]
-    beta = usable.iloc[0]
+    assert usable["study"].tolist() == ["S1", "S2"]
+    between, beta = usable.iloc[0], usable.iloc[1]
+    assert round(between["r"], 3) == 0.267 and between["quality"] == "converted"
+    assert "df = 120 - 2 - 1 = 117" in between["trace"]
     assert (beta["component"], beta["estimand"], beta["es_metric"]) == (
         "within",
         "lagged_partial",
@@ -133,8 +146,12 @@ def test_rows_two_to_four(tmp_path: Path) -> None:
     assert [beta[item] for item in ("A1", "A2", "A3", "C1", "C3")] == [2, 2, 2, 2, 2]
     assert math.isnan(beta["ni"]) and math.isnan(beta["r"])
     left = table.excluded()
-    assert left["status"].tolist() == ["held out", "not converted", "no value"]
+    assert left["status"].tolist() == ["held out", "no value"]
     assert "lag NR" in left["reason"][0]
+    within, *_, not_significant = echo(review)
+    assert "at n = 44 it means |r| < .297" in not_significant
+    assert "if lag 0: r .090, v .0021, bounded" in within
+    assert "if lag 1: r .097" in within
     components = [row.facts.component for row in review.judged()]
     assert components == ["within", "between_observed", "within", "total"]
 
@@ -274,7 +291,8 @@ def test_as_scored_needs_both_directions(tmp_path: Path) -> None:
 def test_a_within_effect_needs_an_outcome_measured_more_than_once(tmp_path: Path) -> None:
     sheets = worked_rows()
     sheets["MEASURES"][3]["n_assessments"] = 1
-    (problem,) = problems_of(wb.write(tmp_path / "once.xlsx", sheets))
+    found = problems_of(wb.write(tmp_path / "once.xlsx", sheets))
+    (problem,) = [p for p in found if p.severity == "error"]
     assert (problem.code, problem.cell) == ("within-once", wb.cell_of("EFFECTS", "outcome", 4))
 
 

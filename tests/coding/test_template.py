@@ -12,7 +12,10 @@ from metalliance.coding.review import read_review
 from metalliance.coding.template import fill_workbook, write_template
 from tests.coding import workbooks as wb
 
-SHEETS = ["START", "STUDIES", "MEASURES", "MODELS", "EFFECTS", "CODES"]
+SHEETS = [
+    *("START", "PLAN", "STUDIES", "MEASURES", "MODELS", "EFFECTS", "GRID", "INTERCORR"),
+    *("EVIDENCE", "QUERIES", "EXCLUDED", "FLOW", "MODERATORS", "CODES"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,7 @@ def test_sheets_and_columns_in_the_order_of_the_codebook(template: Path) -> None
     book = load_workbook(template)
     assert book.sheetnames == SHEETS
     assert not any(sheet.merged_cells.ranges for sheet in book)
-    for definition in load_codebook().sheets:
+    for definition in load_codebook().tables:
         header = [cell.value for cell in book[definition.name][1]]
         assert header == list(definition.names)
 
@@ -46,7 +49,7 @@ def test_effects_show_thirty_six_columns_and_hide_the_rest(template: Path) -> No
 def test_every_choice_has_a_list_and_every_column_its_help(template: Path) -> None:
     book = load_workbook(template)
     codes = {column[0].value: [c.value for c in column[1:]] for column in book["CODES"].columns}
-    for definition in load_codebook().sheets:
+    for definition in load_codebook().tables:
         sheet = book[definition.name]
         lists = {
             str(area).split(":")[0].rstrip("0123456789"): rule.formula1

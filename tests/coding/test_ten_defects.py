@@ -68,7 +68,7 @@ def test_every_message_says_what_to_change(workbook: Path) -> None:
     assert "did you mean 'r'" in told["unknown-level"]
     assert "STUDIES" in told["orphan-study"]
     assert "save it" in told["uncached-formula"]
-    assert "checked:" in told["se-and-n"]
+    assert "checked se-and-n:" in told["se-and-n"]
     assert all(problem.mend for problem in problems)
 
 
