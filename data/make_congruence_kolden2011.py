@@ -1,8 +1,9 @@
 """Write congruence_kolden2011.xlsx from the two CSV files beside it.
 
-Sixteen studies of therapist congruence and outcome (Kolden, Klein, Wang & Austin, 2011). The
-published study values have role main; the correlations of the ten studies that were read again
-have role sensitivity. Congruence is a sister construct of alliance, not alliance.
+Sixteen studies of therapist congruence and outcome (Kolden, Klein, Wang & Austin, 2011). Ten of
+them were read again by the authors of the source: their several correlations have role main, each
+one an effect, none averaged; the value published for the study has role sensitivity. The six
+others have the published value only. Congruence is a sister construct of alliance, not alliance.
 
     python data/make_congruence_kolden2011.py
 """
@@ -21,6 +22,17 @@ CITATION = "Kolden, Klein, Wang & Austin (2011)"
 
 
 def main() -> None:
+    about = {
+        "title": "Therapist congruence and outcome (Kolden et al., 2011)",
+        "construct": "therapist congruence",
+        "data": "real",
+        "source": "CC0 data of a study on reproducibility; see the files beside this workbook",
+    }
+    fill_workbook(HERE / "congruence_kolden2011.xlsx", rows(), about=about)
+
+
+def rows(main: str = "correlations") -> dict[str, list[dict[str, object]]]:
+    """The sheets; ``main="published"`` gives the published values the role main instead."""
     published = pd.read_csv(HERE / "kolden2011_congruence_k16.csv")
     primary = pd.read_csv(HERE / "kolden_primary_recode.csv").set_index("first_author")
     sheets: dict[str, list[dict[str, object]]] = {
@@ -46,25 +58,23 @@ def main() -> None:
             _measure(study, "A1", "alliance", "therapist congruence", _rater(hints, "predictor")),
             _measure(study, "O1", "outcome", "NR", _rater(hints, "outcome")),
         ]
-        sheets["EFFECTS"].append(
-            _effect(study, "E1", row.r, row.n, "main", f"as published by {CITATION}")
-        )
+        used = hints is None or main == "published"
+        reason = f"as published by {CITATION}"
+        if not used:
+            reason += "; its correlations P1, P2 … are used instead"
+        role = "main" if used else "sensitivity"
+        sheets["EFFECTS"].append(_effect(study, "E1", row.r, row.n, role, reason))
         if hints is not None:
-            values = hints[PRIMARY_COLUMNS].dropna()
-            for number, value in enumerate(values, start=1):
-                reason = "read again in the primary study; replaces E1, never beside it"
-                sheets["EFFECTS"].append(
-                    _effect(
-                        study, f"P{number}", float(value), hints["n_in_ma"], "sensitivity", reason
-                    )
-                )
-    about = {
-        "title": "Therapist congruence and outcome (Kolden et al., 2011)",
-        "construct": "therapist congruence",
-        "data": "real",
-        "source": "CC0 data of a study on reproducibility; see the files beside this workbook",
-    }
-    fill_workbook(HERE / "congruence_kolden2011.xlsx", sheets, about=about)
+            seen: set[float] = set()
+            for number, value in enumerate(hints[PRIMARY_COLUMNS].dropna(), start=1):
+                reason = "read again in the primary study"
+                role = "sensitivity" if used else "main"
+                effect = _effect(study, f"P{number}", float(value), hints["n_in_ma"], role, reason)
+                if value in seen:
+                    effect["note"] = "checked same-effect: the source lists this value twice"
+                seen.add(value)
+                sheets["EFFECTS"].append(effect)
+    return sheets
 
 
 def _read_again(row: object, primary: pd.DataFrame) -> bool:

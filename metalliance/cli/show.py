@@ -22,6 +22,8 @@ from metalliance.report.numbers import (
 
 __all__ = ["summary"]
 
+TOLD_AT_MOST = 5
+
 LOWEST_DF, REASONS = 4, 4
 SYMBOLS = {"tau2": "tau²", "sigma2": "sigma²", "rho": "rho", "i2": "I²", "h2": "H²"}
 ERRORS = {
@@ -327,8 +329,12 @@ def _closing(found: Answer) -> Iterator[str]:
         f"BIC {number(glance['bic'])}, AICc {number(glance['aicc'])}; {record.method}, converged"
         + (", a component at the edge of its range" if record.boundary else "")
     )
-    for problem in found.rows.problems:
-        if problem.severity in ("note", "question"):
+    told = [one for one in found.rows.problems if one.severity in ("note", "question")]
+    if len(told) > TOLD_AT_MOST:
+        count = f"{len(told)} questions and notes about {found.asked.file.name}"
+        yield from wrapped(f"Note: {count}: metalliance check lists them")
+    else:
+        for problem in told:
             yield from wrapped(f"{problem.severity.capitalize()}: {problem}")
     for text in found.warnings:
         yield from wrapped(f"Warning: {text}")

@@ -12,6 +12,7 @@ from metalliance.coding.review import read_review
 from metalliance.workflow.analyse import analyse
 from metalliance.workflow.analysis import Analysis
 from metalliance.workflow.plan import Plan, read_plan
+from tests.congruence import published_congruence
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 
@@ -21,8 +22,8 @@ def shipped(stem: str) -> Analysis:
 
 
 @pytest.fixture(scope="session")
-def congruence() -> Analysis:
-    return shipped("congruence_kolden2011")
+def congruence(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
+    return published_congruence(tmp_path_factory.mktemp("congruence"))
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,25 @@ import pytest
 import metalliance as ma
 from metalliance.workflow.analysis import Analysis
 from metalliance.workflow.pools import pool_key
+from tests.congruence import published_congruence
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 
 
 @pytest.fixture(scope="module")
-def congruence() -> Analysis:
-    plan = ma.read_plan(DATA / "congruence_kolden2011.toml")
-    return ma.analyse(ma.read_review(DATA / "congruence_kolden2011.xlsx"), plan)
+def congruence(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
+    return published_congruence(tmp_path_factory.mktemp("congruence"))
+
+
+def test_the_shipped_congruence_pools_the_correlations_that_were_read_again() -> None:
+    review = ma.read_review(DATA / "congruence_kolden2011.xlsx")
+    analysis = ma.analyse(review, ma.read_plan(DATA / "congruence_kolden2011.toml"))
+    pool = analysis.pool("total")
+    assert pool.fit is not None and not pool.fit.univariate
+    assert (pool.counts.studies, pool.counts.effects, pool.counts.patients) == (16, 45, 863)
+    assert analysis.pool("total.sensitivity").counts.studies == 10
+    asked = {(p.code, p.value) for p in review.problems}
+    assert asked == {("published-r", "-0.26"), ("published-r", "0.69")}  # Garfield, Hansen
 
 
 @pytest.fixture(scope="module")
