@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from metalliance.coding.cells import BLANK, Code, Coded
-from metalliance.coding.codebook import load_codebook
+from metalliance.coding.codebook import OWN, load_codebook
 from metalliance.errors import Problem, Severity
 
 __all__ = ["Answered", "Findings", "Key", "Linked", "Record", "built_in_model", "fault_of"]
@@ -47,8 +47,11 @@ class Record:
         return self.sheet, self.row, self.part
 
     def coded(self, name: str) -> Coded:
-        """The cell of a field; a blank one where the sheet has no such column."""
-        return self.cells.get(name, BLANK)
+        """The cell of a field (``mod:name`` for the team's own); blank without such a column."""
+        found = self.cells.get(name)
+        if found is None and name.startswith(OWN):
+            found = self.extra.get(name.removeprefix(OWN))
+        return BLANK if found is None else found
 
     def text(self, name: str) -> str:
         """The text or level of a field; empty without a value."""

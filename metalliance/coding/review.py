@@ -22,6 +22,7 @@ from metalliance.coding.guard import file_problem
 from metalliance.coding.intercorrelations import check_intercorrelations, effect_correlations
 from metalliance.coding.linking import link
 from metalliance.coding.plausibility import check_effect, check_measure
+from metalliance.coding.problem_sheet import PROBLEM_SHEET, read_answers
 from metalliance.coding.records import Findings, Key, Linked, Record
 from metalliance.coding.sophistication import score_effect
 from metalliance.coding.spreadsheet import Grid, Source, filled_rows, open_source
@@ -236,6 +237,9 @@ def _workbook_assumptions(linked: Sequence[Linked]) -> tuple[Assumed, ...]:
 
 
 def _read_table(source: Source, mapping: Mapping[str, str] | None, findings: Findings) -> Review:
+    for name in source.sheet_names:
+        if name.strip().upper() == PROBLEM_SHEET:
+            findings.answers = read_answers(source.grid(name))
     grid = _table_sheet(source)
     linked, assumed = read_flat(grid, mapping, findings)
     for one in linked:
@@ -258,6 +262,8 @@ def _table_sheet(source: Source) -> Grid:
     definition = load_codebook().flat
     first: Grid | None = None
     for name in source.sheet_names:
+        if name.strip().upper() == PROBLEM_SHEET:
+            continue
         grid = source.grid(name)
         rows = list(filled_rows(grid))
         if not rows:

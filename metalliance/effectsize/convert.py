@@ -182,7 +182,7 @@ def effect_size(
     >>> round(estimate.yi, 4), round(estimate.vi, 5), estimate.quality
     (0.3205, 0.01754, 'direct')
     >>> effect_size(stat="t", value=2.5, n=60).trace.split("; ")[1]
-    'r = t/sqrt(t^2 + 58) = 0.311909'
+    'r = t/sqrt(t^2 + 58) = 0.311891'
     """
     if stat not in CONVERSIONS:
         near = difflib.get_close_matches(str(stat), CONVERSIONS, n=1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from metalliance.effectsize.correlation import (
     fisher_z,
     fisher_z_inverse,
@@ -150,25 +148,3 @@ def from_semipartial(given: Given) -> Estimate:
         trace=f"z = atanh({r:.6g}) = {z:.6g}; Var(r) of Aloe and Becker with R2 = {given.R2:g}: "
         f"{v_r:.6g}; v = Var(r)/(1 - r^2)^2 = {v:.6g}",
     )
-
-
-def bias_corrected(r: float, n: float) -> float:
-    """The minimum-variance unbiased estimate of a correlation.
-
-    r · ₂F₁(½, ½; (n − 2)/2; 1 − r²).
-
-    References
-    ----------
-    Olkin, I., & Pratt, J. W. (1958). Annals of Mathematical Statistics, 29, 201–211.
-    https://doi.org/10.1214/aoms/1177706717
-
-    Examples
-    --------
-    >>> round(bias_corrected(.31, 60), 5)
-    0.31245
-    """
-    from scipy.special import hyp2f1
-
-    if n <= 4:
-        raise ValueError(f"n = {n:g} is too small for this correction (n > 4)")
-    return math.copysign(abs(r) * float(hyp2f1(0.5, 0.5, (n - 2) / 2, 1 - r * r)), r)

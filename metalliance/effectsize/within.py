@@ -85,7 +85,7 @@ def occasion_df(given: Given) -> tuple[float, str]:
     --------
     >>> occasion_df(Given(stat="t", n=120, sessions=8))[0]
     839.0
-    >>> occasion_df(Given(stat="t", n=120, sessions=8, lag=1))[0]
+    >>> occasion_df(Given(stat="t", n=120, sessions=8, lag=1.0))[0]
     719.0
     """
     n = given.patients()

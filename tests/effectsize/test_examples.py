@@ -6,7 +6,13 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["aggregate", "correlated", "dependence"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("aggregate", "artifacts", "coefficients", "convert", "correlated", "correlation"),
+        *("dependence", "escalc", "estimate", "groups", "tetrachoric", "within"),
+    ],
+)
 def test_examples_run(name: str) -> None:
     module = importlib.import_module(f"metalliance.effectsize.{name}")
     done = doctest.testmod(module)
