@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from metalliance.coding.codebook import Field, closest
@@ -193,7 +193,14 @@ def _parse(raw: Raw, field: Field) -> float | str | Fault:
     if field.type == "statistic" and isinstance(raw, str) and NOT_SIGNIFICANT.fullmatch(raw):
         return "n.s."
     number = parse_number(raw)
-    return number if isinstance(number, Fault) else _in_range(number, field)
+    if isinstance(number, Fault):
+        return _in_matrix(number) if field.type == "statistic" else number
+    return _in_range(number, field)
+
+
+def _in_matrix(fault: Fault) -> Fault:
+    """A correlation matrix has no column for p: marks of significance go into the note."""
+    return replace(fault, mend=re.sub(r"move (\S+) to p_printed", r"keep \1 in note", fault.mend))
 
 
 def _text(raw: Raw, field: Field) -> str | Fault:
