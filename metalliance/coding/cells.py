@@ -19,7 +19,6 @@ __all__ = [
     "Raw",
     "Uncached",
     "a1",
-    "apa",
     "column_letters",
     "is_blank",
     "parse_cell",
@@ -385,18 +384,3 @@ def _date_fault(wanted: str) -> Fault:
 def _no_number(raw: Raw) -> Fault:
     what = "is yes or no, not a number" if isinstance(raw, bool) else "is no usable number"
     return Fault("not-a-number", what, "type the number, or NR, or leave blank")
-
-
-def apa(number: float, decimals: int) -> str:
-    """A number without its leading zero and with a true minus sign.
-
-    >>> apa(-0.314, 2)
-    '−.31'
-    >>> apa(1.2, 2)
-    '1.20'
-    """
-    text = f"{abs(number):.{decimals}f}"
-    if text.startswith("0."):
-        text = text[1:]
-    zero = not text.strip("0.")
-    return text if number >= 0 or zero else f"−{text}"
