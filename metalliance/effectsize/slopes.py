@@ -315,9 +315,7 @@ def between_from_contextual(
     if not variance > 0.0:
         told = "without cov, se_c must exceed se_w" if cov is None else f"cov = {cov:g} is too low"
         raise ValueError(f"the between-patient slope has no positive variance: {told}")
-    return BetweenSlope(
-        b=b_within + b_contextual, se=math.sqrt(variance), approximated=cov is None
-    )
+    return BetweenSlope(b=b_within + b_contextual, se=math.sqrt(variance), approximated=cov is None)
 
 
 def _positive(value: float, name: str) -> float:
