@@ -105,8 +105,8 @@ def _from_test(test_value: float, estimate: float) -> StandardError:
 
 
 def _quantile(level: float, df: float | None) -> float:
-    if not 0 < level < 1:
-        raise ValueError(f"ci_level = {level:g} must be a share such as .95")
+    if not 0.5 <= level <= 0.9999:
+        raise ValueError(f"ci_level = {level:g} must be a share such as .95, from .5 to .9999")
     p = (1 + level) / 2
     if df is None:
         return NormalDist().inv_cdf(p)

@@ -6,7 +6,19 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["aggregate", "correlated", "dependence"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "aggregate",
+        "coefficients",
+        "correlated",
+        "dependence",
+        "occasions",
+        "precision",
+        "slopes",
+        "within",
+    ],
+)
 def test_examples_run(name: str) -> None:
     module = importlib.import_module(f"metalliance.effectsize.{name}")
     done = doctest.testmod(module)
