@@ -144,7 +144,7 @@ def fixed_sd_z_variance(beta: float, se: float) -> float:
     Raises
     ------
     ValueError
-        Where |β| ≥ 1.
+        Where |β| ≥ 1, or SE² is 0 or without bound.
 
     Examples
     --------
@@ -155,7 +155,12 @@ def fixed_sd_z_variance(beta: float, se: float) -> float:
     """
     if not -1.0 < beta < 1.0:
         raise ValueError(f"a zero-order standardised slope lies between -1 and 1, not at {beta:g}")
-    return se * se / (1.0 - beta * beta)
+    v = se * se / (1.0 - beta * beta)
+    if not 0.0 < v < math.inf:
+        raise ValueError(
+            f"a standard error of {se:g} gives no usable variance; check se and the SDs"
+        )
+    return v
 
 
 def n_effective(v_z: float) -> float:

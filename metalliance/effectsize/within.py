@@ -116,10 +116,12 @@ def wald_within(t: float, given: Given, how: str) -> Estimate:
     """Within-patient correlation from the test of a coefficient alone.
 
     r = t/√(t² + df) with df = n(T̄ − 1) − 1 occasions (one session less per session of lag). It is
-    exact for one common slope and independent residuals. Slopes that differ between patients
-    and autocorrelated residuals raise the SE and so lower |r|: the effect is ``bounded``, a lower
-    bound of |r|. Its variance does not come from the SE, which would be circular, but from
-    patients and sessions: Var(z) ≈ DEFF/(n(T̄ − 1) − 2) + τ²/(n(1 − r²)²).
+    exact for one common slope and independent residuals. Slopes that differ between patients and
+    robust standard errors under autocorrelation raise the SE and so lower |r|: the effect is
+    ``bounded``, in general a lower bound of |r|. The exception is a model of autocorrelated
+    residuals where alliance itself is not autocorrelated, whose |r| comes out larger. The variance
+    does not come from the SE, which would be circular, but from patients and sessions:
+    Var(z) ≈ DEFF/(n(T̄ − 1) − 2) + τ²/(n(1 − r²)²).
 
     Parameters
     ----------
@@ -165,8 +167,8 @@ def wald_within(t: float, given: Given, how: str) -> Estimate:
         route="t within",
         quality="bounded",
         trace=(
-            f"{how}; {told}; r = t/sqrt(t^2 + {df:g}) = {r:.6g}, a lower bound of |r| where slopes "
-            f"differ between patients or residuals are autocorrelated; z = {z:.6g}; "
+            f"{how}; {told}; r = t/sqrt(t^2 + {df:g}) = {r:.6g}, in general a lower bound of |r| "
+            f"(too low where slopes differ between patients); z = {z:.6g}; "
             f"{precision}"
         ),
     )
