@@ -102,14 +102,17 @@ def from_b_within(given: Given) -> Estimate:
     refuse_unpooled(given)
     if given.sd_x is not None and given.sd_y is not None:
         return _standardised(given, _b_scale(given))
+    one_sd = given.sd_x is not None or given.sd_y is not None
+    unused = "one SD without the other is not used; " if one_sd else ""
     if given.test_value is not None:
         t = math.copysign(given.test_value, given.value or given.test_value)
-        return wald_within(t, given, f"t = {t:g} as printed")
+        return wald_within(t, given, f"{unused}t = {t:g} as printed")
     error = standard_error_needed(
         printed_standard_error(given, given.value), "a within-patient b without SDs"
     )
     t = given.value / error.se
-    return wald_within(t, given, f"{error.how}; t = {given.value:g}/{error.se:.6g} = {t:.6g}")
+    how = f"{unused}{error.how}; t = {given.value:g}/{error.se:.6g} = {t:.6g}"
+    return wald_within(t, given, how)
 
 
 def wald_within(t: float, given: Given, how: str) -> Estimate:

@@ -30,6 +30,12 @@ def test_the_within_row_of_the_workbook(lag: int | None, df: int, r: float) -> N
         assert "r = -0.0974 at lag 1" in estimate.trace
 
 
+def test_one_sd_alone_is_said_to_be_unused() -> None:
+    estimate = from_b(Given(**ROW, sessions=8, lag=0, sd_x=0.5, sd_level="within"))
+    assert estimate.quality == "bounded"
+    assert estimate.trace.startswith("one SD without the other is not used")
+
+
 def test_a_lagged_r_without_its_lag_is_at_least_lag_1() -> None:
     estimate = from_b(Given(**ROW, sessions=8, estimand="lagged_r"))
     assert estimate.r == from_b(Given(**ROW, sessions=8, lag=1)).r
