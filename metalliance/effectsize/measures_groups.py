@@ -12,6 +12,7 @@ from metalliance.numerics.blocks import FloatArray
 
 __all__ = [
     "biserial",
+    "biserial_from_point_biserial",
     "change_by_change",
     "change_by_raw",
     "d_to_log_odds",
@@ -56,15 +57,19 @@ def z_point_biserial(c: Columns, vtype: str) -> Pair:
 
 
 def biserial(c: Columns, _: str) -> Pair:
-    """RBIS: r_pb √(pq)/f with the normal density f at the cut; variance of Soper (1914).
+    """RBIS of a point-biserial correlation; see `biserial_from_point_biserial`."""
+    r_pb, _v = point_biserial(c, "LS")
+    return biserial_from_point_biserial(r_pb, c["n1i"], c["n2i"])
+
+
+def biserial_from_point_biserial(r_pb: FloatArray, n1: FloatArray, n2: FloatArray) -> Pair:
+    """r_pb √(pq)/f with the normal density f at the cut; variance of Soper (1914).
 
     [pq/f² − (3/2 + (1 − p z/f)(1 + q z/f)) r² + r⁴]/(n − 1), r within ±1.
     https://doi.org/10.1002/jrsm.1218
     """
     from scipy.special import ndtri
 
-    r_pb, _v = point_biserial(c, "LS")
-    n1, n2 = c["n1i"], c["n2i"]
     n = n1 + n2
     p, q = n1 / n, n2 / n
     cut = -ndtri(p)

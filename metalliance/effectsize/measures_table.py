@@ -15,6 +15,7 @@ __all__ = [
     "log_odds_times",
     "log_risk_ratio",
     "phi",
+    "phi_of_cells",
     "probits",
     "risk_difference",
     "tetrachoric_table",
@@ -33,15 +34,19 @@ def _cells(c: Columns, *, halved: bool = True) -> tuple[FloatArray, ...]:
 
 
 def phi(c: Columns, _: str) -> Pair:
-    """PHI: (ad − bc)/√(margins), variance of Yule (1912) with only n fixed.
+    """PHI of the four cells; see `phi_of_cells`."""
+    return phi_of_cells(*_cells(c, halved=False))
+
+
+def phi_of_cells(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Pair:
+    """(ad − bc)/√(margins), variance of Yule (1912) with only n fixed.
 
     https://doi.org/10.2307/2340126
     """
-    a, b, cc, d = _cells(c, halved=False)
-    n = a + b + cc + d
-    p1, p2, q1, q2 = (a + b) / n, (cc + d) / n, (a + cc) / n, (b + d) / n
+    n = a + b + c + d
+    p1, p2, q1, q2 = (a + b) / n, (c + d) / n, (a + c) / n, (b + d) / n
     root = np.sqrt(p1 * p2 * q1 * q2)
-    y = (a * d - b * cc) / (n * n) / root
+    y = (a * d - b * c) / (n * n) / root
     skew = (p1 - p2) * (q1 - q2) / root
     lopsided = (p1 - p2) ** 2 / (p1 * p2) + (q1 - q2) ** 2 / (q1 * q2)
     return y, (1 - y**2 + y * (1 + y**2 / 2) * skew - 0.75 * y**2 * lopsided) / n

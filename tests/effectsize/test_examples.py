@@ -10,7 +10,8 @@ import pytest
     "name",
     [
         *("aggregate", "artifacts", "coefficients", "convert", "correlated", "correlation"),
-        *("dependence", "escalc", "estimate", "groups", "tetrachoric", "within"),
+        *("dependence", "escalc", "estimate", "groups", "occasions", "precision", "significance"),
+        *("slopes", "tetrachoric", "within"),
     ],
 )
 def test_examples_run(name: str) -> None:

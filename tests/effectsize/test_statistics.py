@@ -39,7 +39,7 @@ def test_published_standard_errors() -> None:
 def test_a_partial_correlation_from_its_p() -> None:
     found = effect_size(stat="p", value=0.07, m=5, n=30, sign=-1)
     assert found.r == pytest.approx(-0.3610, abs=5e-5)
-    assert "t = -1.896" in found.trace
+    assert "t = 1.896" in found.trace and "reversed (sign -1): r = -0.36" in found.trace
 
 
 def test_one_association_however_it_is_printed() -> None:
@@ -193,14 +193,17 @@ def test_spearman_and_semipartial() -> None:
         ({"stat": "d", "value": 0.5}, "n1 and n2 are missing"),
         ({"stat": "d", "mean1": 3, "sd1": 1, "n1": 20, "n2": 20}, "mean2, sd2"),
         ({"stat": "OR", "value": -1, "se": 0.2, "n": 60}, "not above 0"),
-        ({"stat": "OR", "value": 2, "n": 60}, "se, its interval"),
+        ({"stat": "OR", "value": 2, "n": 60}, "add se, the confidence interval"),
         ({"stat": "OR", "cells": (0, 0, 4, 5)}, "row of the 2x2 table is empty"),
-        ({"stat": "HR", "value": 1.2, "se": 0.1}, "needs sd_x"),
-        ({"stat": "beta", "value": 0.2, "n": 80, "m": 3}, "se, its interval"),
-        ({"stat": "beta", "value": 0.2, "n": 80}, "say m=1"),
-        ({"stat": "b", "value": 2, "se": 1, "n": 80, "m": 2, "component": "contextual"}, "never a"),
+        ({"stat": "HR", "value": 1.2, "se": 0.1}, "sd_x is missing"),
+        ({"stat": "beta", "value": 0.2, "n": 80, "m": 3}, "add se, the confidence interval"),
+        ({"stat": "beta", "value": 0.2, "n": 80}, "m is missing"),
+        (
+            {"stat": "b", "value": 2, "se": 1, "n": 80, "m": 2, "component": "contextual"},
+            "kept, not",
+        ),
         ({"stat": "r", "value": math.inf, "n": 80}, "no finite number"),
-        ({"stat": "rho_spearman", "value": 0.2, "n": 80, "component": "within"}, "no known"),
+        ({"stat": "rho_spearman", "value": 0.2, "n": 80, "component": "within"}, "is not known"),
         ({"stat": "r_semipartial", "value": 0.6, "R2": 0.25, "n": 60}, "R2 = 0.25"),
     ],
 )
