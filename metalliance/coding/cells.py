@@ -138,7 +138,7 @@ def a1(row: int, column: int) -> str:
 
 def is_blank(raw: Raw) -> bool:
     """Nothing, or nothing but blanks."""
-    return raw is None or (isinstance(raw, str) and not raw.strip(BLANKS))
+    return raw is None or raw == "" or (isinstance(raw, str) and not raw.strip(BLANKS))
 
 
 def shown(raw: Raw) -> str:
