@@ -72,12 +72,12 @@ def _entries(path: Path) -> list[str]:
 
 def _sheet(name: str) -> str:
     """The sheet that a file name means; empty where it is no text table."""
-    stem, ending = os.path.splitext(name)
-    return stem.strip().upper() if ending.lower() in ENDINGS else ""
+    path = Path(name)
+    return path.stem.strip().upper() if path.suffix.lower() in ENDINGS else ""
 
 
 def _twice(path: Path, tables: Sequence[str]) -> list[Problem]:
-    found = []
+    found: list[Problem] = []
     first: dict[str, str] = {}
     for name in tables:
         before = first.setdefault(_sheet(name), name)

@@ -18,7 +18,7 @@ from typing import Literal
 from xml.parsers import expat
 
 from metalliance.coding.ods_scan import OdsParts
-from metalliance.coding.safe_xml import Follower, RefusedError
+from metalliance.coding.safe_xml import RefusedError
 from metalliance.coding.sheet_facts import SheetFacts
 from metalliance.coding.xlsx_parts import XlsxParts
 from metalliance.errors import CodingError, Problem

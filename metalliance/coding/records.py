@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 
 from metalliance.coding.cells import BLANK, Code, Coded
@@ -155,6 +156,7 @@ class Linked:
         return of_study or self.effect.text("study")
 
 
+@cache
 def built_in_model(name: str) -> Record:
     """RAW or PRE as a record."""
     facts = load_codebook().models[name]

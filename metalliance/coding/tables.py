@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +19,9 @@ from metalliance.coding.cells import (
     shown,
 )
 from metalliance.coding.codebook import Field, SheetDefinition, closest, normalise_header
-from metalliance.coding.records import Findings, Record, RowCells
+from metalliance.coding.damage import damage
 from metalliance.coding.grids import Grid, note
+from metalliance.coding.records import Findings, Record, RowCells
 from metalliance.errors import Problem
 
 __all__ = ["Header", "find_header", "read_records", "recognised"]
@@ -176,6 +176,9 @@ def _moderator_name(title: str) -> str:
     return f"mod_{name}" if not name or name[0].isdigit() else name
 
 
+_Read = tuple[Coded, Fault | None, Fault | None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Column:
     """A column that is read: its field, its place, and what its cells were read as before."""
@@ -185,22 +188,23 @@ class _Column:
     at: int
     letters: str
     own: bool
-    seen: dict[tuple[type, Raw], tuple[Coded, Fault | None]] = dataclass_field(default_factory=dict)
+    seen: dict[tuple[type, Raw], _Read] = dataclass_field(default_factory=dict)
 
-    def read(self, raw: Raw, row: int) -> tuple[Coded, Fault | None]:
+    def read(self, raw: Raw, row: int) -> _Read:
         """A cell of row number ``row``, as its spreadsheet counts."""
         key = (type(raw), raw)
         found = self.seen.get(key)
         if found is None:
-            found = self.seen[key] = self._parsed(raw)
-        coded, fault = found
+            found = self.seen[key] = (*self._parsed(raw), damage(raw, self.field))
+        coded, fault, remark = found
         cell = f"{self.letters}{row}"
-        return Coded(value=coded.value, code=coded.code, text=coded.text, cell=cell), fault
+        coded = Coded(value=coded.value, code=coded.code, text=coded.text, cell=cell)
+        return coded, fault, remark
 
     def _parsed(self, raw: Raw) -> tuple[Coded, Fault | None]:
-        number = isinstance(raw, int | float) and not isinstance(raw, bool)
-        if self.own and self.field.type == TEXT and number:
-            return Coded(value=float(raw), code="", text=shown(raw)), None
+        if self.own and self.field.type == TEXT and isinstance(raw, int | float):
+            if not isinstance(raw, bool):
+                return Coded(value=float(raw), code="", text=shown(raw)), None
         return parse_cell(raw, self.field, "")
 
 
@@ -214,7 +218,8 @@ def read_records(
     records = []
     for row in range(header.row + 1, len(grid.rows)):
         cells = grid.rows[row]
-        filled = [c for c in columns if c.at < len(cells) and not is_blank(cells[c.at])]
+        within = [c for c in columns if c.at < len(cells) and cells[c.at] != ""]
+        filled = [c for c in within if not is_blank(cells[c.at])]
         if filled:
             record = _read_row(grid, filled, row, findings, letters, own)
             records.append(record)
@@ -246,13 +251,18 @@ def _read_row(
     cells: dict[str, Coded] = {}
     own: dict[str, Coded] = {}
     faults: list[tuple[str, _Column, Fault]] = []
+    remarks: list[tuple[str, Fault]] = []
     for column in filled:
-        coded, fault = column.read(grid.rows[row][column.at], row + 1)
+        coded, fault, remark = column.read(grid.rows[row][column.at], row + 1)
         (own if column.own else cells)[column.name] = coded
+        if fault is None and remark is None:
+            continue
+        name = f"mod:{column.name}" if column.own else column.name
+        cells[name] = coded
         if fault is not None:
-            name = f"mod:{column.name}" if column.own else column.name
-            cells[name] = coded
             faults.append((name, column, fault))
+        elif remark is not None:
+            remarks.append((name, remark))
     record = Record(
         sheet=grid.sheet,
         row=row + 1,
@@ -264,16 +274,9 @@ def _read_row(
         matrix = column.field.type == "statistic" and not column.own
         spoiled = replace(record, part=name) if matrix else record
         findings.add("error", spoiled, name, fault.what, fault.mend, fault.code)
-    for column in filled:
-        _note_dates(record, column, grid.rows[row][column.at], findings)
+    for name, remark in remarks:
+        findings.add("note", record, name, remark.what, remark.mend, remark.code)
     return record
-
-
-def _note_dates(record: Record, column: _Column, raw: Raw, findings: Findings) -> None:
-    if isinstance(raw, datetime.date) and column.field.type == TEXT and not column.own:
-        what = "is a date: spreadsheets turn an entry like 3-9 into one"
-        mend = "format the cell as text and type it again"
-        findings.add("note", record, column.name, what, mend, "date")
 
 
 def _note_almost_numbers(name: str, records: Sequence[Record], findings: Findings) -> None:
