@@ -19,6 +19,7 @@ ENDINGS = (".csv", ".tsv", ".txt")
 OUR_OWN = (".", "~$")
 MOST_ENTRIES = 100_000
 NEEDED = ("STUDIES", "EFFECTS")
+ANSWERS, MADE = "PROBLEMS", ("CODES", "CHANGES")  # sheets of a workbook that hold no coding
 
 
 def read_folder(path: Path) -> tuple[Mapping[str, tuple[Path, bytes]], str, tuple[Problem, ...]]:
@@ -45,9 +46,9 @@ def read_folder(path: Path) -> tuple[Mapping[str, tuple[Path, bytes]], str, tupl
         cannot be read.
     """
     names = sorted(_entries(path))
-    sheets = {sheet.name for sheet in load_codebook().sheets}
+    sheets = {*(sheet.name for sheet in load_codebook().sheets), ANSWERS}
     tables = [name for name in names if _sheet(name) in sheets]
-    others = [name for name in names if name not in tables]
+    others = [name for name in names if _sheet(name) not in {*sheets, *MADE}]
     problems = [*_twice(path, tables), *_missing(path, tables, others)]
     if problems:
         raise CodingError(problems)

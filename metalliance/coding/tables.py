@@ -202,9 +202,9 @@ class _Column:
         return coded, fault, remark
 
     def _parsed(self, raw: Raw) -> tuple[Coded, Fault | None]:
-        if self.own and self.field.type == TEXT and isinstance(raw, int | float):
-            if not isinstance(raw, bool):
-                return Coded(value=float(raw), code="", text=shown(raw)), None
+        loose = self.own and self.field.type == TEXT and not isinstance(raw, bool)
+        if loose and isinstance(raw, int | float):
+            return Coded(value=float(raw), code="", text=shown(raw)), None
         return parse_cell(raw, self.field, "")
 
 
