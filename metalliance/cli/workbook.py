@@ -195,7 +195,10 @@ def check(
     from metalliance.coding.signs import sign_sentences
 
     read = read_review(review, strict=False)
-    lines = (sign_sentences if signs else echo)(read, study=study, coder=coder)
+    everything = study is None and coder is None and not signs
+    unsaid = everything and not as_json and len(read.linked) > ECHO_AT_MOST
+    speak = sign_sentences if signs else echo
+    lines = () if unsaid else speak(read, study=study, coder=coder)
     problems = read.problems_of(study=study, coder=coder)
     counts = _severities(problems)
     copy = _annotate(read, annotate) if annotate is not None else ()
@@ -205,7 +208,7 @@ def check(
             result["annotated"] = str(annotate)
         emit("check", result, problems=problems, ok=not counts["error"])
     else:
-        _show_check(problems, lines, limited=study is None and coder is None and not signs)
+        _show_check(problems, len(read.linked) if unsaid else len(lines), lines)
         for name, value, why in read.assumed:
             say(f" assumed  {name} = {value} ({why})")
         for line in copy:
@@ -225,7 +228,7 @@ def _annotate(read: Review, path: Path) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _show_check(problems: Sequence[Problem], lines: tuple[str, ...], *, limited: bool) -> None:
+def _show_check(problems: Sequence[Problem], effects: int, lines: tuple[str, ...]) -> None:
     for severity in SEVERITIES:
         for problem in problems:
             if problem.severity == severity:
@@ -233,13 +236,12 @@ def _show_check(problems: Sequence[Problem], lines: tuple[str, ...], *, limited:
                 say(f"{label:>8}  {problem}")
     counts = _severities(problems)
     say(
-        f"{_many(len(lines), 'effect')}: {_many(counts['error'], 'error')}, "
+        f"{_many(effects, 'effect')}: {_many(counts['error'], 'error')}, "
         f"{_many(counts['question'], 'question')}, {counts['todo']} to do, "
         f"{_many(counts['note'], 'note')}."
     )
-    if limited and len(lines) > ECHO_AT_MOST:
+    if len(lines) < effects:
         say("See what its effects mean: metalliance check FILE --study NAME")
-        return
     for line in lines:
         say(line)
 

@@ -20,6 +20,7 @@ __all__ = [
     "Uncached",
     "a1",
     "column_letters",
+    "column_number",
     "is_blank",
     "parse_cell",
     "parse_number",
@@ -30,6 +31,8 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class Uncached:
     """A formula whose result the file does not hold."""
+
+    formula: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,18 @@ def column_letters(column: int) -> str:
     return letters
 
 
+def column_number(letters: str) -> int:
+    """Zero-based number of a column.
+
+    >>> column_number("A"), column_number("AB")
+    (0, 27)
+    """
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number - 1
+
+
 def a1(row: int, column: int) -> str:
     """A1 address of a zero-based row and column.
 
@@ -122,13 +137,15 @@ def a1(row: int, column: int) -> str:
 
 def is_blank(raw: Raw) -> bool:
     """Nothing, or nothing but blanks."""
-    return raw is None or (isinstance(raw, str) and not raw.strip(BLANKS))
+    return raw is None or raw == "" or (isinstance(raw, str) and not raw.strip(BLANKS))
 
 
 def shown(raw: Raw) -> str:
     """A cell as a person would read it, cut to 80 characters."""
-    if raw is None or isinstance(raw, Uncached):
+    if raw is None:
         return ""
+    if isinstance(raw, Uncached):
+        return f"={raw.formula}"[:80] if raw.formula else ""
     if isinstance(raw, ErrorValue):
         return raw.text
     if isinstance(raw, bool):

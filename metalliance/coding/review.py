@@ -176,7 +176,7 @@ def read_review(
     source = open_source(path)
     findings = Findings()
     names = {name.strip().upper(): name for name in source.sheet_names}
-    if source.kind == "workbook" and {"EFFECTS", "STUDIES"} <= set(names):
+    if {"EFFECTS", "STUDIES"} <= set(names):
         if mapping:
             raise ValueError("mapping renames columns of a single table, not of a workbook")
         review = _read_workbook(source, names, findings)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 
 from metalliance.coding.cells import (
     Coded,
     Fault,
     Raw,
     a1,
+    column_letters,
     is_blank,
     parse_cell,
     parse_number,
     shown,
 )
 from metalliance.coding.codebook import Field, SheetDefinition, closest, normalise_header
-from metalliance.coding.records import Findings, Record
-from metalliance.coding.spreadsheet import Grid, note
+from metalliance.coding.damage import damage
+from metalliance.coding.grids import Grid, note
+from metalliance.coding.records import Findings, Record, RowCells
 from metalliance.errors import Problem
 
 __all__ = ["Header", "find_header", "read_records", "recognised"]
@@ -174,70 +176,107 @@ def _moderator_name(title: str) -> str:
     return f"mod_{name}" if not name or name[0].isdigit() else name
 
 
+_Read = tuple[Coded, Fault | None, Fault | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    """A column that is read: its field, its place, and what its cells were read as before."""
+
+    name: str
+    field: Field
+    at: int
+    letters: str
+    own: bool
+    seen: dict[tuple[type, Raw], _Read] = dataclass_field(default_factory=dict)
+
+    def read(self, raw: Raw, row: int) -> _Read:
+        """A cell of row number ``row``, as its spreadsheet counts."""
+        key = (type(raw), raw)
+        found = self.seen.get(key)
+        if found is None:
+            found = self.seen[key] = (*self._parsed(raw), damage(raw, self.field))
+        coded, fault, remark = found
+        cell = f"{self.letters}{row}"
+        coded = Coded(value=coded.value, code=coded.code, text=coded.text, cell=cell)
+        return coded, fault, remark
+
+    def _parsed(self, raw: Raw) -> tuple[Coded, Fault | None]:
+        loose = self.own and self.field.type == TEXT and not isinstance(raw, bool)
+        if loose and isinstance(raw, int | float):
+            return Coded(value=float(raw), code="", text=shown(raw)), None
+        return parse_cell(raw, self.field, "")
+
+
 def read_records(
     grid: Grid, definition: SheetDefinition, header: Header, findings: Findings
 ) -> tuple[Record, ...]:
     """Every row below the header that holds more than the template's own formulas."""
-    imported = {
-        name: column for name, column in header.fields.items() if definition[name].type != "formula"
-    }
-    columns = {**imported, **{f"+{name}": column for name, column in header.extra.items()}}
+    columns = _columns(definition, header)
+    letters = {c.name: c.letters for c in columns if not c.own}
+    own = {c.name: c.letters for c in columns if c.own}
     records = []
     for row in range(header.row + 1, len(grid.rows)):
-        if all(is_blank(grid.at(row, column)) for column in columns.values()):
-            continue
-        records.append(_read_row(grid, definition, imported, header.extra, row, findings))
-    _note_merged(grid, header, set(columns.values()), findings)
-    for name in header.extra:
+        cells = grid.rows[row]
+        within = [c for c in columns if c.at < len(cells) and cells[c.at] != ""]
+        filled = [c for c in within if not is_blank(cells[c.at])]
+        if filled:
+            record = _read_row(grid, filled, row, findings, letters, own)
+            records.append(record)
+    _note_merged(grid, header, {column.at for column in columns}, findings)
+    for name in own:
         if definition.own_field(name).type == TEXT:
             _note_almost_numbers(name, records, findings)
     return tuple(records)
 
 
+def _columns(definition: SheetDefinition, header: Header) -> tuple[_Column, ...]:
+    fields = [(name, definition[name], at, False) for name, at in header.fields.items()]
+    fields += [(name, definition.own_field(name), at, True) for name, at in header.extra.items()]
+    return tuple(
+        _Column(name=name, field=field, at=at, letters=column_letters(at), own=own)
+        for name, field, at, own in fields
+        if field.type != "formula"
+    )
+
+
 def _read_row(
     grid: Grid,
-    definition: SheetDefinition,
-    fields: Mapping[str, int],
-    extra: Mapping[str, int],
+    filled: Sequence[_Column],
     row: int,
     findings: Findings,
+    letters: Mapping[str, str],
+    own_letters: Mapping[str, str],
 ) -> Record:
-    faults = []
     cells: dict[str, Coded] = {}
-    for name, column in fields.items():
-        coded, fault = parse_cell(grid.at(row, column), definition[name], a1(row, column))
+    own: dict[str, Coded] = {}
+    faults: list[tuple[str, _Column, Fault]] = []
+    remarks: list[tuple[str, Fault]] = []
+    for column in filled:
+        coded, fault, remark = column.read(grid.rows[row][column.at], row + 1)
+        (own if column.own else cells)[column.name] = coded
+        if fault is None and remark is None:
+            continue
+        name = f"mod:{column.name}" if column.own else column.name
         cells[name] = coded
         if fault is not None:
-            faults.append((name, fault))
-    own: dict[str, Coded] = {}
-    for name, column in extra.items():
-        raw = grid.at(row, column)
-        field = definition.own_field(name)
-        own[name], fault = parse_cell(raw, field, a1(row, column))
-        if field.type == TEXT and isinstance(raw, int | float) and not isinstance(raw, bool):
-            own[name] = Coded(value=float(raw), code="", text=shown(raw), cell=a1(row, column))
-        if fault is not None:
-            cells[f"mod:{name}"] = own[name]
-            faults.append((f"mod:{name}", fault))
-    record = Record(sheet=grid.sheet, row=row + 1, cells=cells, extra=own)
-    for name, fault in faults:
-        spoiled = replace(record, part=name) if _is_matrix_cell(definition, name) else record
+            faults.append((name, column, fault))
+        elif remark is not None:
+            remarks.append((name, remark))
+    record = Record(
+        sheet=grid.sheet,
+        row=row + 1,
+        cells=RowCells(cells, letters, row + 1),
+        extra=RowCells(own, own_letters, row + 1),
+    )
+    for name, column, fault in faults:
+        # A cell of a correlation matrix spoils its own effect, not the others of its row.
+        matrix = column.field.type == "statistic" and not column.own
+        spoiled = replace(record, part=name) if matrix else record
         findings.add("error", spoiled, name, fault.what, fault.mend, fault.code)
-    for name in fields:
-        _note_dates(record, name, grid.at(row, fields[name]), definition[name], findings)
+    for name, remark in remarks:
+        findings.add("note", record, name, remark.what, remark.mend, remark.code)
     return record
-
-
-def _is_matrix_cell(definition: SheetDefinition, name: str) -> bool:
-    """A cell of a correlation matrix spoils its own effect, not the others of its row."""
-    return name in definition.names and definition[name].type == "statistic"
-
-
-def _note_dates(record: Record, name: str, raw: Raw, field: Field, findings: Findings) -> None:
-    if field.type == TEXT and isinstance(raw, datetime.date):
-        what = "is a date: spreadsheets turn an entry like 3-9 into one"
-        mend = "format the cell as text and type it again"
-        findings.add("note", record, name, what, mend, "date")
 
 
 def _note_almost_numbers(name: str, records: Sequence[Record], findings: Findings) -> None:
