@@ -209,14 +209,11 @@ def _parse(raw: Raw, field: Field) -> float | str | Fault:
     if field.type == "statistic" and isinstance(raw, str) and NOT_SIGNIFICANT.fullmatch(raw):
         return "n.s."
     number = parse_number(raw)
-    if isinstance(number, Fault):
-        return _in_matrix(number) if field.type == "statistic" else number
-    return _in_range(number, field)
-
-
-def _in_matrix(fault: Fault) -> Fault:
-    """A correlation matrix has no column for p: marks of significance go into the note."""
-    return replace(fault, mend=re.sub(r"move (\S+) to p_printed", r"keep \1 in note", fault.mend))
+    if not isinstance(number, Fault):
+        return _in_range(number, field)
+    if field.type != "statistic":
+        return number
+    return replace(number, mend=re.sub(r"move (\S+) to p_\w+", r"keep \1 in note", number.mend))
 
 
 def _text(raw: Raw, field: Field) -> str | Fault:

@@ -92,13 +92,15 @@ class Record:
 
     def coded(self, name: str) -> Coded:
         """The cell of a field (``mod:name`` for the team's own); blank without such a column."""
-        found = self.cells.get(name)
-        if found is None and name.startswith(OWN):
-            found = self.extra.get(name.removeprefix(OWN))
-        return BLANK if found is None else found
+        if name in self.cells:
+            return self.cells[name]
+        own = name.removeprefix(OWN) if name.startswith(OWN) else ""
+        return self.extra.get(own, BLANK)
 
     def _filled(self, name: str) -> Coded:
         """As `coded`, without the address of a blank cell."""
+        if name.startswith(OWN):
+            return self.coded(name)
         cells = self.cells.filled if isinstance(self.cells, RowCells) else self.cells
         return cells.get(name, BLANK)
 

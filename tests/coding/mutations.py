@@ -213,7 +213,7 @@ def hidden(book: Book, rng: random.Random) -> str:
     dimension = book.book["EFFECTS"].row_dimensions[row]
     dimension.hidden = True
     book.undo.append(lambda: setattr(dimension, "hidden", False))
-    return ""
+    return f"EFFECTS!A{row}"
 
 
 DATE = datetime.datetime(2026, 9, 3)
@@ -280,7 +280,7 @@ OPERATORS: tuple[Operator, ...] = (
     Operator(name="merged cells", plant=merged, codes=("merged",)),
     Operator(name="blanks around an id (harmless)", plant=padded, codes=()),
     Operator(name="a number kept as text (harmless)", plant=as_text, codes=()),
-    Operator(name="a hidden row (harmless)", plant=hidden, codes=()),
+    Operator(name="a hidden row", plant=hidden, codes=("hidden-rows",)),
 )  # fmt: skip
 
 
