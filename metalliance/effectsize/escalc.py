@@ -33,6 +33,7 @@ Measure = Literal[
     "ZPB",
     "RBIS",
     "ZBIS",
+    "D2OR",
     "D2ORL",
     "D2ORN",
     "PHI",
@@ -43,6 +44,7 @@ Measure = Literal[
     "ZTET",
     "PBIT",
     "OR",
+    "OR2D",
     "OR2DL",
     "OR2DN",
     "RR",
@@ -91,15 +93,17 @@ def escalc(
     data : DataFrame, optional
         Where ``columns`` that are text are looked up.
     vtype : str
-        Kind of variance: LS for every measure; also AV and H0 (COR), UB (UCOR, SMD), LS2 (SMD),
-        CS (RPB).
+        Kind of variance: LS for every measure; also AV, with the mean of all rows in place of each
+        row's own (COR, UCOR, PCOR, SPCOR), H0 (COR), UB (UCOR, SMD), LS2 (SMD), ST and CS, for
+        groups and for only n fixed (RPB, ZPB, PHI, ZPHI; LS is ST of the first and CS of the
+        second).
     **columns
         Numbers, or names of columns of ``data``.
 
     Returns
     -------
     DataFrame
-        ``yi`` and ``vi``; NaN where n is too small.
+        ``yi`` and ``vi``; NaN where n is too small, or Fisher's z is asked of r = ±1.
 
     Raises
     ------
@@ -135,7 +139,9 @@ def escalc(
     with np.errstate(divide="ignore", invalid="ignore"):
         yi, vi = rule.by(full, vtype)
     index = data.index if data is not None and len(data) == length else None
-    return pd.DataFrame({"yi": yi, "vi": np.where(np.isfinite(yi), vi, np.nan)}, index=index)
+    yi = np.where(np.isfinite(yi), yi, np.nan)
+    vi = np.where(np.isfinite(yi) & np.isfinite(vi), vi, np.nan)
+    return pd.DataFrame({"yi": yi, "vi": vi}, index=index)
 
 
 def _column(data: pd.DataFrame | None, name: str, value: Any) -> FloatArray:
@@ -154,29 +160,31 @@ L, N = math.pi / math.sqrt(3), 1.65
 MEASURES: dict[str, Rule] = {
     "COR": Rule(needs=CORRELATION, by=correlation_measures.correlation, vtypes=("LS", "AV", "H0")),
     "UCOR": Rule(
-        needs=CORRELATION, by=correlation_measures.unbiased_correlation, vtypes=("LS", "UB")
+        needs=CORRELATION, by=correlation_measures.unbiased_correlation, vtypes=("LS", "AV", "UB")
     ),
     "ZCOR": Rule(needs=CORRELATION, by=correlation_measures.fisher_z),
-    "PCOR": Rule(needs=SLOPE, by=correlation_measures.partial),
+    "PCOR": Rule(needs=SLOPE, by=correlation_measures.partial, vtypes=("LS", "AV")),
     "ZPCOR": Rule(needs=SLOPE, by=correlation_measures.z_partial),
-    "SPCOR": Rule(needs=(*SLOPE, "r2i"), by=correlation_measures.semipartial),
+    "SPCOR": Rule(needs=(*SLOPE, "r2i"), by=correlation_measures.semipartial, vtypes=("LS", "AV")),
     "ZSPCOR": Rule(needs=(*SLOPE, "r2i"), by=correlation_measures.z_semipartial),
     "R2": Rule(needs=("r2i", "ni"), by=correlation_measures.explained),
     "ZR2": Rule(needs=("r2i", "ni"), by=correlation_measures.z_explained),
-    "RPB": Rule(needs=GROUPS, by=groups_measures.point_biserial, vtypes=("LS", "CS")),
-    "ZPB": Rule(needs=GROUPS, by=groups_measures.z_point_biserial, vtypes=("LS", "CS")),
+    "RPB": Rule(needs=GROUPS, by=groups_measures.point_biserial, vtypes=("LS", "ST", "CS")),
+    "ZPB": Rule(needs=GROUPS, by=groups_measures.z_point_biserial, vtypes=("LS", "ST", "CS")),
     "RBIS": Rule(needs=GROUPS, by=groups_measures.biserial),
     "ZBIS": Rule(needs=GROUPS, by=groups_measures.z_biserial),
+    "D2OR": Rule(needs=GROUPS, by=groups_measures.d_to_log_odds(L)),
     "D2ORL": Rule(needs=GROUPS, by=groups_measures.d_to_log_odds(L)),
     "D2ORN": Rule(needs=GROUPS, by=groups_measures.d_to_log_odds(N)),
-    "PHI": Rule(needs=CELLS, by=table_measures.phi),
-    "ZPHI": Rule(needs=CELLS, by=table_measures.z_phi),
+    "PHI": Rule(needs=CELLS, by=table_measures.phi, vtypes=("LS", "ST", "CS")),
+    "ZPHI": Rule(needs=CELLS, by=table_measures.z_phi, vtypes=("LS", "ST", "CS")),
     "YUQ": Rule(needs=CELLS, by=table_measures.yule(1)),
     "YUY": Rule(needs=CELLS, by=table_measures.yule(2)),
     "RTET": Rule(needs=CELLS, by=table_measures.tetrachoric_table),
     "ZTET": Rule(needs=CELLS, by=table_measures.z_tetrachoric),
     "PBIT": Rule(needs=CELLS, by=table_measures.probits),
     "OR": Rule(needs=CELLS, by=table_measures.log_odds_times(1.0)),
+    "OR2D": Rule(needs=CELLS, by=table_measures.log_odds_times(1 / L)),
     "OR2DL": Rule(needs=CELLS, by=table_measures.log_odds_times(1 / L)),
     "OR2DN": Rule(needs=CELLS, by=table_measures.log_odds_times(1 / N)),
     "RR": Rule(needs=CELLS, by=table_measures.log_risk_ratio),

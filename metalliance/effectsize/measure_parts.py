@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from metalliance.errors import ConversionError
 from metalliance.numerics.blocks import FloatArray
 
-__all__ = ["Columns", "Pair", "on_z", "refuse"]
+__all__ = ["Columns", "Pair", "mean_by_n", "on_z", "refuse"]
 
 BoolArray = NDArray[np.bool_]
 Columns = Mapping[str, FloatArray]
@@ -29,3 +29,10 @@ def on_z(r: FloatArray, v: FloatArray) -> Pair:
     inside = np.abs(r) < 1
     z = np.where(inside, np.arctanh(np.where(inside, r, 0.0)), np.nan)
     return z, v / (1 - r**2) ** 2
+
+
+def mean_by_n(values: FloatArray, n: FloatArray) -> FloatArray:
+    """Mean weighted by n over the rows that have both, repeated for every row."""
+    known = np.isfinite(values) & np.isfinite(n)
+    mean = np.sum(n[known] * values[known]) / np.sum(n[known]) if known.any() else np.nan
+    return np.full(len(values), mean)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from metalliance.effectsize.measure_parts import Columns, Pair, on_z, refuse
+from metalliance.effectsize.measure_parts import Columns, Pair, mean_by_n, on_z, refuse
 from metalliance.numerics.blocks import FloatArray
 
 __all__ = [
@@ -30,7 +30,7 @@ def correlation(c: Columns, vtype: str) -> Pair:
     if vtype == "H0":
         v = (1 - r**2) / (n - 2)
     else:
-        inner = r if vtype == "LS" else np.full(len(r), np.sum(n * r) / np.sum(n))
+        inner = mean_by_n(r, n) if vtype == "AV" else r
         v = (1 - inner**2) ** 2 / (n - 1)
     return r, np.where(n > 3, v, np.nan)
 
@@ -38,7 +38,8 @@ def correlation(c: Columns, vtype: str) -> Pair:
 def unbiased_correlation(c: Columns, vtype: str) -> Pair:
     """UCOR: Olkin and Pratt's r · ₂F₁(½, ½; (n − 2)/2; 1 − r²), n > 4.
 
-    LS (1 − y²)²/(n − 1); UB y² − 1 + (n − 3)/(n − 2)(1 − r²) ₂F₁(1, 1; n/2; 1 − r²).
+    LS (1 − y²)²/(n − 1), AV with the mean y weighted by n; UB
+    y² − 1 + (n − 3)/(n − 2)(1 − r²) ₂F₁(1, 1; n/2; 1 − r²).
     https://doi.org/10.1214/aoms/1177706717
     """
     r, n = c["ri"], c["ni"]
@@ -48,7 +49,8 @@ def unbiased_correlation(c: Columns, vtype: str) -> Pair:
     if vtype == "UB":
         v = y**2 - 1 + (big - 3) / (big - 2) * (1 - r**2) * _hypergeometric(1.0, big / 2, 1 - r**2)
     else:
-        v = (1 - y**2) ** 2 / (big - 1)
+        inner = mean_by_n(y, n) if vtype == "AV" else y
+        v = (1 - inner**2) ** 2 / (big - 1)
     return y, v
 
 
@@ -72,29 +74,37 @@ def fisher_z(c: Columns, _: str) -> Pair:
     return z, np.where(n > 3, 1 / (n - 3), np.nan)
 
 
-def partial(c: Columns, _: str) -> Pair:
-    """PCOR: t/√(t² + n − m − 1), (1 − r²)²/(n − m); m counts all predictors."""
-    t, n, m = c["ti"], c["ni"], c["mi"]
-    df = np.where(n - m - 1 > 0, n - m - 1, np.nan)
-    r = t / np.sqrt(t**2 + df)
-    return r, (1 - r**2) ** 2 / (n - m)
+def _residual_df(c: Columns) -> FloatArray:
+    """N − m − 1, NaN where nothing is left."""
+    df = c["ni"] - c["mi"] - 1
+    return np.where(df > 0, df, np.nan)
+
+
+def partial(c: Columns, vtype: str) -> Pair:
+    """PCOR: t/√(t² + n − m − 1), (1 − r²)²/(n − m); m counts all predictors. AV with the mean r."""
+    df = _residual_df(c)
+    r = c["ti"] / np.sqrt(c["ti"] ** 2 + df)
+    inner = mean_by_n(r, c["ni"]) if vtype == "AV" else r
+    return r, (1 - inner**2) ** 2 / (df + 1)
 
 
 def z_partial(c: Columns, vtype: str) -> Pair:
     """ZPCOR: atanh of the partial correlation, 1/(n − m − 2)."""
     r, _ = partial(c, vtype)
-    return np.arctanh(r), 1 / (c["ni"] - c["mi"] - 2)
+    df = _residual_df(c)
+    return np.arctanh(r), np.where(df > 1, 1 / (df - 1), np.nan)
 
 
-def semipartial(c: Columns, _: str) -> Pair:
+def semipartial(c: Columns, vtype: str) -> Pair:
     """SPCOR: t√(1 − R²)/√(n − m − 1); (R⁴ − 2R² + R_r² + 1 − R_r⁴)/n with R_r² = R² − r².
 
-    https://doi.org/10.3102/1076998610396901
+    AV with the mean r. https://doi.org/10.3102/1076998610396901
     """
-    t, n, m, r2 = c["ti"], c["ni"], c["mi"], c["r2i"]
+    t, n, r2 = c["ti"], c["ni"], c["r2i"]
     refuse((r2 < 0) | (r2 > 1), "r2i lies outside 0 to 1")
-    r = t * np.sqrt(1 - r2) / np.sqrt(n - m - 1)
-    reduced = r2 - r**2
+    r = t * np.sqrt(1 - r2) / np.sqrt(_residual_df(c))
+    inner = mean_by_n(r, n) if vtype == "AV" else r
+    reduced = r2 - inner**2
     return r, (r2**2 - 2 * r2 + reduced + 1 - reduced**2) / n
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "log_risk_ratio",
     "phi",
     "phi_of_cells",
+    "phi_of_groups",
     "probits",
     "risk_difference",
     "tetrachoric_table",
@@ -33,9 +34,9 @@ def _cells(c: Columns, *, halved: bool = True) -> tuple[FloatArray, ...]:
     return tuple(cell + 0.5 * empty for cell in cells)
 
 
-def phi(c: Columns, _: str) -> Pair:
-    """PHI of the four cells; see `phi_of_cells`."""
-    return phi_of_cells(*_cells(c, halved=False))
+def phi(c: Columns, vtype: str) -> Pair:
+    """PHI of the four cells: LS and CS with n fixed (`phi_of_cells`), ST with the groups fixed."""
+    return (phi_of_groups if vtype == "ST" else phi_of_cells)(*_cells(c, halved=False))
 
 
 def phi_of_cells(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Pair:
@@ -50,6 +51,20 @@ def phi_of_cells(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> 
     skew = (p1 - p2) * (q1 - q2) / root
     lopsided = (p1 - p2) ** 2 / (p1 * p2) + (q1 - q2) ** 2 / (q1 * q2)
     return y, (1 - y**2 + y * (1 + y**2 / 2) * skew - 0.75 * y**2 * lopsided) / n
+
+
+def phi_of_groups(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Pair:
+    """φ with the variance for two groups of fixed size, by the delta method.
+
+    φ = (p1 − p2)√(w1 w2)/√(q(1 − q)) with w the shares of the groups and q = w1 p1 + w2 p2 of all.
+    """
+    n1, n2 = a + b, c + d
+    p1, p2, w1, w2 = a / n1, c / n2, n1 / (n1 + n2), n2 / (n1 + n2)
+    q = w1 * p1 + w2 * p2
+    spread, root = q * (1 - q), np.sqrt(w1 * w2)
+    phi, tilt = (p1 - p2) * root / np.sqrt(spread), (p1 - p2) * (1 - 2 * q) / (2 * spread)
+    by_p1, by_p2 = (root / np.sqrt(spread) * x for x in (1 - w1 * tilt, -1 - w2 * tilt))
+    return phi, by_p1**2 * p1 * (1 - p1) / n1 + by_p2**2 * p2 * (1 - p2) / n2
 
 
 def z_phi(c: Columns, vtype: str) -> Pair:
@@ -76,10 +91,19 @@ def yule(root: int) -> Callable[[Columns, str], Pair]:
 def tetrachoric_table(c: Columns, _: str) -> Pair:
     """RTET: maximum likelihood over ρ and both cuts, solved exactly; see `tetrachoric`.
 
-    metafor's search stops about 1e-5 away from it.
+    metafor's search stops about 1e-5 away from it. With an empty cell ρ lies at ±1, without a
+    variance.
     """
-    found = [tetrachoric(*(float(x) for x in cells)) for cells in zip(*_cells(c), strict=True)]
+    cells = np.stack(np.broadcast_arrays(*_cells(c, halved=False)), axis=1)
+    found = [_tetrachoric(*row) for row in cells.tolist()]
     return np.array([r for r, _v in found]), np.array([v for _r, v in found])
+
+
+def _tetrachoric(a: float, b: float, c: float, d: float) -> tuple[float, float]:
+    if min(a, b, c, d) > 0:
+        return tetrachoric(a, b, c, d)
+    against, along = a * d == 0, b * c == 0
+    return (math.nan if against and along else -1.0 if against else 1.0), math.nan
 
 
 def z_tetrachoric(c: Columns, vtype: str) -> Pair:

@@ -1,5 +1,6 @@
 # Writes escalc.json: effect sizes and variances of metafor's escalc for drawn inputs, measure by
-# measure. PCOR and ZPCOR changed their variance after 3.8 and are left to metafor_goldens_5.1-12.
+# measure. PCOR and ZPCOR changed their variance after 3.8: (1 - r^2)^2/(n - m - 1) and 1/(n - m - 1)
+# became (1 - r^2)^2/(n - m) and 1/(n - m - 2), which the test takes into account.
 suppressMessages({library(metafor); library(jsonlite)})
 set.seed(11)
 k <- 40
@@ -37,5 +38,13 @@ for (m in c("PHI", "YUQ", "YUY", "RTET", "PBIT", "OR", "OR2DL", "OR2DN", "RR", "
 for (m in c("MC", "SMCC")) add(paste0(m, ".LS"), m, c1, keys = c("m1i", "m2i", "sd1i", "sd2i", "ni", "ri"))
 add("SMCR.LS", "SMCR", c1, keys = c("m1i", "m2i", "sd1i", "ni", "ri"))
 for (m in c("ARAW", "AHW", "ABT")) add(paste0(m, ".LS"), m, a, keys = c("ai", "mi", "ni"))
+for (m in c("PCOR", "ZPCOR")) add(paste0(m, ".LS"), m, p, keys = c("ti", "ni", "mi"))
+add("PCOR.AV", "PCOR", p, vtype = "AV", keys = c("ti", "ni", "mi"))
+add("SPCOR.AV", "SPCOR", p, vtype = "AV", keys = c("ti", "ni", "mi", "r2i"))
+add("UCOR.AV", "UCOR", r, vtype = "AV", keys = c("ri", "ni"))
+add("RPB.ST", "RPB", g, vtype = "ST", keys = G)
+for (v in c("ST", "CS")) add(paste0("PHI.", v), "PHI", t, vtype = v, keys = C)
+add("OR2D.LS", "OR2D", t, keys = C)
+add("D2OR.LS", "D2OR", g, keys = G)
 write_json(list(made_with = list(R = as.character(getRversion()), metafor = as.character(packageVersion("metafor"))),
   cases = out), "escalc.json", auto_unbox = TRUE, digits = 16, na = "null")
