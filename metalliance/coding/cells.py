@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from metalliance.coding.codebook import Field, closest
@@ -19,7 +19,6 @@ __all__ = [
     "Raw",
     "Uncached",
     "a1",
-    "apa",
     "column_letters",
     "is_blank",
     "parse_cell",
@@ -193,7 +192,14 @@ def _parse(raw: Raw, field: Field) -> float | str | Fault:
     if field.type == "statistic" and isinstance(raw, str) and NOT_SIGNIFICANT.fullmatch(raw):
         return "n.s."
     number = parse_number(raw)
-    return number if isinstance(number, Fault) else _in_range(number, field)
+    if isinstance(number, Fault):
+        return _in_matrix(number) if field.type == "statistic" else number
+    return _in_range(number, field)
+
+
+def _in_matrix(fault: Fault) -> Fault:
+    """A correlation matrix has no column for p: marks of significance go into the note."""
+    return replace(fault, mend=re.sub(r"move (\S+) to p_printed", r"keep \1 in note", fault.mend))
 
 
 def _text(raw: Raw, field: Field) -> str | Fault:
@@ -378,18 +384,3 @@ def _date_fault(wanted: str) -> Fault:
 def _no_number(raw: Raw) -> Fault:
     what = "is yes or no, not a number" if isinstance(raw, bool) else "is no usable number"
     return Fault("not-a-number", what, "type the number, or NR, or leave blank")
-
-
-def apa(number: float, decimals: int) -> str:
-    """A number without its leading zero and with a true minus sign.
-
-    >>> apa(-0.314, 2)
-    '−.31'
-    >>> apa(1.2, 2)
-    '1.20'
-    """
-    text = f"{abs(number):.{decimals}f}"
-    if text.startswith("0."):
-        text = text[1:]
-    zero = not text.strip("0.")
-    return text if number >= 0 or zero else f"−{text}"

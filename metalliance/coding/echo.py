@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from metalliance.coding.apa import apa
 from metalliance.coding.assemble import LeftOut, Row
-from metalliance.coding.cells import apa
 from metalliance.coding.estimates import estimate_effect
 from metalliance.coding.plausibility import NOT_SIGNIFICANT
 from metalliance.coding.sophistication import ITEMS

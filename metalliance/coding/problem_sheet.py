@@ -138,10 +138,12 @@ def _list(
 ) -> None:
     from openpyxl.styles import Alignment, Font, PatternFill
     from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet.properties import PageSetupProperties
 
     sheet = book.create_sheet(PROBLEM_SHEET, 1 if "START" in book.sheetnames else 0)
-    sheet["A1"] = HOW
-    sheet["A1"].alignment = Alignment(vertical="top")
+    sheet["D1"] = HOW
+    sheet["D1"].alignment = Alignment(wrap_text=True, vertical="top")
+    sheet.row_dimensions[1].height = 64
     for number, (name, width) in enumerate(zip((*COLUMNS, *HIDDEN), WIDTHS, strict=True), start=1):
         cell = sheet.cell(2, number, name)
         cell.font = Font(bold=True)
@@ -168,6 +170,9 @@ def _list(
             "solid", start_color=_colour(sheet.cell(number, 1).value)
         )
     sheet.freeze_panes = "A3"
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     sheet.auto_filter.ref = f"A2:{get_column_letter(len(COLUMNS))}{max(row - 1, 3)}"
 
 

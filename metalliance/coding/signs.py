@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metalliance.coding.apa import apa
 from metalliance.coding.assemble import LeftOut, Row
-from metalliance.coding.cells import apa
 from metalliance.coding.echo import direction, page
 from metalliance.effectsize.convert import Estimate
 

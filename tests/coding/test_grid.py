@@ -16,7 +16,7 @@ CELL = wb.cell_of
 
 
 def matrix(tmp_path: Path, intercorr: list[wb.Row] | None = None, **cells: object) -> Path:
-    """Three raters, four outcomes (the last scored worse), one study more."""
+    """Three raters, four outcomes (the last scored better), two studies more."""
     measures = [wb.alliance("S1", f"A{i}", rater=r) for i, r in enumerate(RATERS, start=1)]
     outcomes = [wb.outcome("S1", f"O{i}", instrument=f"Y{i}") for i in range(1, 5)]
     outcomes[3]["high_score_means"] = "better"
@@ -29,9 +29,12 @@ def matrix(tmp_path: Path, intercorr: list[wb.Row] | None = None, **cells: objec
         row.update(n=80, positive_means="as scored", lag="post", page="12")
     rows[0].update(cells)
     sheets = {
-        "STUDIES": [wb.study("S1"), wb.study("S2")],
-        "MEASURES": [*measures, *outcomes, wb.alliance("S2"), wb.outcome("S2")],
-        "EFFECTS": [wb.effect("S2")],
+        "STUDIES": [wb.study(name) for name in ("S1", "S2", "S3")],
+        "MEASURES": [
+            *(*measures, *outcomes, wb.alliance("S2"), wb.outcome("S2")),
+            *(wb.alliance("S3"), wb.outcome("S3")),
+        ],
+        "EFFECTS": [wb.effect("S2"), wb.effect("S3", value=0.2)],
         "GRID": rows,
         "INTERCORR": intercorr or [],
     }
@@ -51,7 +54,7 @@ def test_three_raters_by_four_outcomes_are_twelve_effects(tmp_path: Path) -> Non
     grid = [record for record in review.effects_coded if record.sheet == "GRID"]
     assert len(grid) == 12
     frame = review.effects().to_frame().set_index("effect")
-    assert len(frame) == 11  # ten of the matrix, one of S2
+    assert len(frame) == 12  # ten of the matrix, one of S2 and of S3
     assert frame.loc["A1-O1", "r"] == 0.21  # better alliance goes with a lower Y1
     assert frame.loc["A1-O4", "r"] == 0.25
     assert frame.loc["A3-O2", "address"] == f"GRID!{CELL('GRID', 'O2', 4)}"
@@ -65,12 +68,12 @@ def test_three_raters_by_four_outcomes_are_twelve_effects(tmp_path: Path) -> Non
 def test_a_wrong_cell_spoils_its_own_effect_only(tmp_path: Path) -> None:
     review = read_review(matrix(tmp_path, O2=".3*"), strict=False)
     assert codes(review) == [("stars", f"GRID!{CELL('GRID', 'O2', 2)}")]
-    assert len(review.effects()) == 10
+    assert len(review.effects()) == 11
     large = read_review(matrix(tmp_path, O2=1.3), strict=False)
     assert codes(large) == [("correlation-range", f"GRID!{CELL('GRID', 'O2', 2)}")]
     whole = read_review(matrix(tmp_path, n=3), strict=False)
     assert codes(whole) == [("too-small", f"GRID!{CELL('GRID', 'n', 2)}")]
-    assert len(whole.effects()) == 8  # the row of four cells is gone
+    assert len(whole.effects()) == 9  # the row of four cells is gone
 
 
 def test_a_cell_left_blank_is_to_do_where_the_study_uses_its_column(tmp_path: Path) -> None:
