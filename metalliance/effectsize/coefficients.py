@@ -11,7 +11,11 @@ from metalliance.effectsize.correlation import (
     r_variance_from_z,
 )
 from metalliance.effectsize.estimate import Estimate, Given, Quality, from_zero_order
-from metalliance.effectsize.precision import printed_standard_error, standard_error_needed
+from metalliance.effectsize.precision import (
+    printed_standard_error,
+    printed_t,
+    standard_error_needed,
+)
 from metalliance.effectsize.slopes import (
     logistic_slope_d,
     logistic_slope_z,
@@ -167,7 +171,7 @@ def _model(given: Given) -> _Model:
 
 
 def _partial(given: Given, model: _Model) -> Estimate:
-    t, how = _wald(given, model.df)
+    t, how = printed_t(given, what=f"a {given.stat} among several predictors", df=model.df)
     r = partial_r(t, model.df)
     z, v = fisher_z(r), 1.0 / (model.df - 1)
     latent = given.component == "between_latent"
@@ -185,18 +189,6 @@ def _partial(given: Given, model: _Model) -> Estimate:
             f"z = {z:.6g}; v = 1/({model.df:g} - 1) = {v:.6g}"
         ),
     )
-
-
-def _wald(given: Given, df: float) -> tuple[float, str]:
-    if given.se is None and given.ci is None and given.test_value is not None:
-        t = math.copysign(given.test_value, given.value or given.test_value)
-        return t, f"t = {t:g} as printed"
-    error = standard_error_needed(
-        printed_standard_error(given, given.printed, df=df),
-        f"a {given.stat} among several predictors",
-    )
-    t = given.printed / error.se
-    return t, f"{error.how}; t = {given.printed:g}/{error.se:.6g} = {t:.6g}"
 
 
 def _latent_beta(given: Given) -> Estimate:

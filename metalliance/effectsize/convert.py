@@ -184,7 +184,8 @@ def effect_size(
         Sessions from alliance to outcome; each costs every patient an occasion. Not reported, it
         is taken as 0, and the trace says so.
     test_value : float, optional
-        Printed t, z or Wald value of a coefficient; stands in for ``se``.
+        Printed t or z of a coefficient (of a Wald χ² its root). Where r comes from the test it goes
+        before value/``se``; elsewhere it stands in for ``se``.
     ci_level : float
         Percent.
 

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 from metalliance.effectsize.estimate import Given
 
-__all__ = ["StandardError", "printed_standard_error", "standard_error_needed"]
+__all__ = ["StandardError", "printed_standard_error", "printed_t", "standard_error_needed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,30 @@ def printed_standard_error(
     if given.test_value is not None:
         return _from_test(given.test_value, estimate)
     return None
+
+
+def printed_t(given: Given, *, what: str, df: float | None = None) -> tuple[float, str]:
+    """The t of a coefficient: as printed, else the coefficient divided by its standard error.
+
+    Papers print t with or without its sign; it takes that of the coefficient.
+
+    Raises
+    ------
+    ValueError
+        Where nothing of test, SE and interval is printed; ``what`` names the coefficient.
+
+    Examples
+    --------
+    >>> printed_t(Given(stat="b", value=-.21, se=.08), what="a b")[0]
+    -2.625
+    """
+    if given.test_value is not None:
+        t = math.copysign(given.test_value, given.printed or given.test_value)
+        signed = "" if t == given.test_value else f", printed as {given.test_value:g}"
+        return t, f"t = {t:g}{signed}"
+    error = standard_error_needed(printed_standard_error(given, given.printed, df=df), what)
+    t = given.printed / error.se
+    return t, f"{error.how}; t = {given.printed:g}/{error.se:.6g} = {t:.6g}"
 
 
 def standard_error_needed(found: StandardError | None, what: str) -> StandardError:

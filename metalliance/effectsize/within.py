@@ -21,6 +21,7 @@ from metalliance.effectsize.occasions import (
 from metalliance.effectsize.precision import (
     StandardError,
     printed_standard_error,
+    printed_t,
     standard_error_needed,
 )
 from metalliance.effectsize.slopes import (
@@ -105,15 +106,8 @@ def from_b_within(given: Given) -> Estimate:
         return _standardised(given, _b_scale(given))
     one_sd = given.sd_x is not None or given.sd_y is not None
     unused = "one SD without the other is not used; " if one_sd else ""
-    if given.test_value is not None:
-        t = math.copysign(given.test_value, given.value or given.test_value)
-        return wald_within(t, given, f"{unused}t = {t:g} as printed")
-    error = standard_error_needed(
-        printed_standard_error(given, given.printed), "a within-patient b without SDs"
-    )
-    t = given.printed / error.se
-    how = f"{unused}{error.how}; t = {given.printed:g}/{error.se:.6g} = {t:.6g}"
-    return wald_within(t, given, how)
+    t, how = printed_t(given, what="a within-patient b without SDs")
+    return wald_within(t, given, unused + how)
 
 
 def from_within_correlation(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from metalliance.effectsize.coefficients import from_b, from_beta
+from metalliance.effectsize.convert import effect_size
 from metalliance.effectsize.estimate import Given
 from metalliance.effectsize.slopes import n_effective
 from metalliance.effectsize.within import from_beta_within, wald_within
@@ -34,6 +35,22 @@ def test_one_sd_alone_is_said_to_be_unused() -> None:
     estimate = from_b(Given(**ROW, sessions=8, lag=0, sd_x=0.5, sd_level="within"))
     assert estimate.quality == "bounded"
     assert estimate.trace.startswith("one SD without the other is not used")
+
+
+def test_a_printed_t_goes_before_the_rounded_quotient() -> None:
+    rounded = {"stat": "b", "value": -0.02, "se": 0.01, "n": 120, "component": "within"}
+    estimate = from_b(Given(**rounded, sessions=8, lag=0, test_value=2.625))
+    assert round(estimate.r, 3) == -0.090
+    assert estimate.trace.startswith("t = -2.625, printed as 2.625")
+
+
+def test_the_door_turns_the_finished_effect() -> None:
+    printed = {**ROW, "sessions": 8, "lag": 0, "ci": (-0.37, -0.05), "test_value": -2.625}
+    as_printed, turned = effect_size(**printed), effect_size(**printed, sign=-1)
+    assert round(turned.r, 3) == 0.090
+    assert (turned.yi, turned.vi) == (-as_printed.yi, as_printed.vi)
+    odds = {"stat": "OR", "value": 1.5, "ci": (1.1, 2.045), "sd_x": 0.8, "n": 150}
+    assert effect_size(**odds, sign=-1).yi == -effect_size(**odds).yi
 
 
 def test_a_lagged_r_without_its_lag_is_at_least_lag_1() -> None:
