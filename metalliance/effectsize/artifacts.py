@@ -1,15 +1,14 @@
-"""Corrections for unreliability and restricted range, and the composite of several correlations.
+"""Corrections for unreliability, restricted range and patients who share a therapist.
 
-None of them touches a main analysis: corrections are sensitivity checks that rest on numbers from
-elsewhere, and a composite rests on an assumed inter-correlation.
+None of them touches a main analysis: they are sensitivity checks that rest on numbers from
+elsewhere, taken as known.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-__all__ = ["composite_r", "correct_range", "disattenuate", "effective_n"]
+__all__ = ["correct_range", "disattenuate", "effective_n"]
 
 
 def disattenuate(
@@ -82,71 +81,26 @@ def correct_range(r: float, v_r: float, ratio: float) -> tuple[float, float]:
     return r * ratio / math.sqrt(stretch), ratio * ratio / stretch**3 * v_r
 
 
-def composite_r(r: Sequence[float], inter_correlation: float, n: float) -> tuple[float, float]:
-    """Correlation of one variable with the sum of several standardised others.
+def effective_n(n: float, patients_per_therapist: float, icc_x: float, icc_y: float) -> float:
+    """Patients that count, where patients of one therapist are alike in both scores.
 
-    r_c = Σ r_j / √(k + k(k − 1) ρ), with variance (1 − r_c²)²/(n − 1). Unlike the mean of the r it
-    is larger than each of them where ρ < 1: the sum is more reliable than its parts.
+    n/(1 + (PTR − 1) ICC_x ICC_y) (Moulton's factor). It holds for a correlation between patients
+    whose study ignored therapists, where the therapists' effects on x and on y are uncorrelated;
+    where they are correlated the association itself is partly one of therapists, which no n mends.
 
     Parameters
     ----------
-    r : sequence of float
-        Correlations of the same patients.
-    inter_correlation : float
-        Mean correlation of the others among themselves. Where it is assumed, .5 is usual; scores of
-        one patient over sessions are nearer .7.
     n : float
         Patients.
-
-    Returns
-    -------
-    (float, float)
+    patients_per_therapist : float
+        PTR: patients over therapists.
+    icc_x, icc_y : float
+        Shares of the variance of alliance and of outcome that lie between therapists.
 
     Raises
     ------
     ValueError
-        Where the correlations cannot hold together, or n ≤ 3.
-
-    References
-    ----------
-    Ghiselli, E. E., Campbell, J. P., & Zedeck, S. (1981). Measurement theory for the behavioral
-    sciences (chapter 7). Freeman.
-    Hunter, J. E., & Schmidt, F. L. (2004). Methods of meta-analysis (chapter 10).
-    https://doi.org/10.4135/9781412985031
-
-    Examples
-    --------
-    >>> r, v = composite_r([.28, .58], .25, 31)
-    >>> round(r, 4), round(v, 5)
-    (0.5439, 0.01653)
-    """
-    k = len(r)
-    if k < 1 or any(not -1 < value < 1 for value in r):
-        raise ValueError(
-            "every correlation lies strictly between -1 and 1, and there is at least one"
-        )
-    if n <= 3:
-        raise ValueError(f"n = {n:g} is too small: n > 3")
-    spread = k + k * (k - 1) * inter_correlation
-    if spread <= 0 or inter_correlation > 1:
-        raise ValueError(
-            f"an inter-correlation of {inter_correlation:g} of {k} scores is impossible"
-        )
-    composite = sum(r) / math.sqrt(spread)
-    if abs(composite) >= 1:
-        raise ValueError(
-            f"these correlations with an inter-correlation of {inter_correlation:g} would give "
-            f"{composite:.3g}: they cannot all hold"
-        )
-    return composite, (1 - composite**2) ** 2 / (n - 1)
-
-
-def effective_n(
-    n: float, patients_per_therapist: float, icc_x: float = 0.05, icc_y: float = 0.05
-) -> float:
-    """Patients that count, where patients of one therapist are alike in both scores.
-
-    n/(1 + (PTR − 1) ICC_x ICC_y), therapist effects on x and y uncorrelated (Moulton's factor).
+        Where a number is impossible.
 
     References
     ----------
@@ -161,6 +115,6 @@ def effective_n(
     for name, icc in (("icc_x", icc_x), ("icc_y", icc_y)):
         if not 0 <= icc <= 1:
             raise ValueError(f"{name} = {icc:g} lies from 0 to 1")
-    if patients_per_therapist < 1 or n <= 0:
+    if not (patients_per_therapist >= 1 and n > 0):
         raise ValueError("n is above 0 and each therapist has at least one patient")
     return n / (1 + (patients_per_therapist - 1) * icc_x * icc_y)

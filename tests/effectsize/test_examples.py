@@ -9,7 +9,15 @@ import pytest
 @pytest.mark.parametrize(
     "name",
     [
-        *("aggregate", "artifacts", "coefficients", "convert", "correlated", "correlation"),
+        *(
+            "aggregate",
+            "artifacts",
+            "coefficients",
+            "composites",
+            "convert",
+            "correlated",
+            "correlation",
+        ),
         *("dependence", "escalc", "estimate", "groups", "occasions", "precision", "significance"),
         *("slopes", "tetrachoric", "within"),
     ],

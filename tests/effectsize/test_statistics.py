@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metalliance.effectsize.artifacts import composite_r, correct_range, disattenuate, effective_n
+from metalliance.effectsize.artifacts import correct_range, disattenuate, effective_n
+from metalliance.effectsize.composites import composite_r
 from metalliance.effectsize.convert import CONVERSIONS, Stat, effect_size
 from metalliance.effectsize.correlation import semipartial_variance, spearman_variance
 from metalliance.effectsize.estimate import Estimate
@@ -222,7 +223,7 @@ def test_corrections_and_composites() -> None:
         2 * step
     )
     assert correct_range(0.3, 0.01, 1.4)[1] == pytest.approx(0.01 * slope**2, rel=1e-8)
-    assert effective_n(300, 1) == 300
+    assert effective_n(300, 1, 0.05, 0.05) == 300
     # the composite is the correlation with the sum of the standardised scores
     rng = np.random.default_rng(8)
     x = rng.normal(size=(400, 3)) + rng.normal(size=(400, 1))
