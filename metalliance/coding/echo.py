@@ -63,9 +63,7 @@ def _between(row: Row, judged: Sequence[Row]) -> str:
         if same and other.facts.component == "within" and None not in (b, within):
             total = apa((b or 0.0) + (within or 0.0), 2)
             name = effect.text("effect")
-            return (
-                f"between = within ({name}) + contextual = {total}; SE needs their covariance"
-            )
+            return f"between = within ({name}) + contextual = {total}; SE needs their covariance"
     return ""
 
 
