@@ -36,7 +36,7 @@ KAPPA_WEIGHTS: dict[KappaWeights, str | None] = {
 NO_UNITS = "no unit was coded by two coders"
 ONE_CATEGORY = "all codes are one category: agreement cannot be told from chance"
 ONE_USED = "one coder used a single category: kappa is 0 whatever the other did"
-NO_INTERVAL = "no interval: the large-sample one has no width at perfect agreement"
+NO_INTERVAL = "no interval at perfect agreement"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -251,7 +251,7 @@ def test_perfect_agreement_has_no_interval() -> None:
     for coefficient in (cohen_kappa, gwet_ac1, krippendorff_alpha, intraclass_correlation):
         found = coefficient(codes)
         assert found.estimate == 1 and math.isnan(found.conf_low)
-        assert found.note == "no interval: the large-sample one has no width at perfect agreement"
+        assert found.note == "no interval at perfect agreement"
 
 
 def test_a_single_unit_or_a_constant_coder_gives_no_nonsense() -> None:
