@@ -200,7 +200,7 @@ def _code(raw: Raw, field: Field) -> Code:
 
 
 def _parse(raw: Raw, field: Field) -> float | str | Fault:
-    if field.type in ("id", "text", "formula"):
+    if field.type in ("id", "text", "formula", "date"):
         return _text(raw, field)
     if field.type == "choice":
         return _choice(raw, field)

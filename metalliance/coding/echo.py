@@ -122,7 +122,7 @@ def _numbers(estimate: Estimate) -> list[str]:
     half = NORMAL_975 * math.sqrt(estimate.vi)
     low, high = estimate.yi - half, estimate.yi + half
     n = "" if math.isnan(estimate.ni) else f"n {estimate.ni:g}"
-    if estimate.route == "beta":
+    if estimate.es_metric == "beta":
         point = f"β {apa(estimate.yi, 2)} [{apa(low, 2)}, {apa(high, 2)}]"
         spread = f"SE {apa(math.sqrt(estimate.vi), 4)}"
     else:

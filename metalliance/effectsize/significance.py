@@ -17,7 +17,15 @@ from metalliance.effectsize.estimate import (
 from metalliance.effectsize.groups import from_phi_cells
 from metalliance.effectsize.within import refuse_unpooled, wald_within
 
-__all__ = ["from_chi2", "from_f", "from_not_significant", "from_p", "from_r2", "from_t"]
+__all__ = [
+    "from_chi2",
+    "from_f",
+    "from_not_significant",
+    "from_p",
+    "from_r2",
+    "from_t",
+    "printed_p",
+]
 
 P_TEXT = re.compile(r"\s*p?\s*([<>=≤≥]?)\s*(\d*[.,]?\d+(?:e-?\d+)?)\s*", re.ASCII | re.IGNORECASE)
 NOT_SIGNIFICANT = re.compile(r"\s*(n\.?\s*s\.?|not significant)\s*", re.IGNORECASE)
@@ -189,7 +197,7 @@ def _exact_or_bound(given: Given) -> tuple[float, str]:
     """
     exact = given.value if given.value is not None else None
     if isinstance(given.p, str):
-        p, relation = _read(given.p)
+        p, relation = printed_p(given.p)
     elif given.p is not None:
         p, relation = given.p, "="
     elif exact is not None:
@@ -204,8 +212,8 @@ def _exact_or_bound(given: Given) -> tuple[float, str]:
     return exact, "="
 
 
-def _read(text: str) -> tuple[float, str]:
-    """A printed p as number and relation."""
+def printed_p(text: str) -> tuple[float, str]:
+    """A printed p as its number and ``=``, ``<`` or ``>``; ValueError where it is unreadable."""
     stripped = text.strip()
     if stripped in STARS:
         return STARS[stripped], "<"
