@@ -22,7 +22,17 @@ def numbers(value: Any) -> list[float]:
 @pytest.mark.r
 @pytest.mark.parametrize(
     "name",
-    ["aggregate", "coefficients", "escalc", "formulas", "kolden", "permutation", "rcalc", "vcalc"],
+    [
+        "aggregate",
+        "coefficients",
+        "conversions",
+        "escalc",
+        "formulas",
+        "kolden",
+        "permutation",
+        "rcalc",
+        "vcalc",
+    ],
 )
 def test_a_stored_file_is_what_its_script_writes(name: str, tmp_path: Path) -> None:
     shutil.copy(HERE / f"{name}.R", tmp_path)
