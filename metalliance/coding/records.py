@@ -7,10 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from metalliance.coding.cells import BLANK, Code, Coded
 from metalliance.coding.codebook import OWN, load_codebook
 from metalliance.errors import Problem, Severity
+
+if TYPE_CHECKING:
+    from metalliance.coding.mapping import ColumnRead
 
 __all__ = [
     "Answered",
@@ -183,13 +187,14 @@ def fault_of(record: Record, faults: Mapping[Key, Problem]) -> Problem | None:
 
 
 class Findings:
-    """Problems as they are found, and which rows they spoil."""
+    """Problems as they are found, which rows they spoil, and what every column is read as."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.faults: dict[Key, Problem] = {}
         self.waiting: dict[str, dict[str, str]] = {}
         self.answers: frozenset[Answered] = frozenset()
+        self.columns: list[ColumnRead] = []
         self._told: set[tuple[str, str, str, str]] = set()
 
     def add(
