@@ -262,3 +262,15 @@ def test_tables_that_say_nothing_are_refused() -> None:
     assert separated.quality == "approximated" and separated.r > 0.8
     with pytest.raises(ConversionError, match="strictly between"):
         effect_size(stat="chi2", cells=(20, 0, 0, 25))
+
+
+def test_the_words_are_those_of_the_codebook() -> None:
+    import tomllib
+    from importlib.resources import files
+
+    text = files("metalliance.coding").joinpath("codebook.toml").read_text(encoding="utf-8")
+    levels = tomllib.loads(text)["levels"]
+    assert tuple(levels["component"]) == COMPONENTS
+    assert tuple(levels["stat"]) == get_args(Stat)
+    assert set(levels["sd_level"]) == {"total", "within", "between"}
+    assert set(levels["estimand"]) == set(ESTIMANDS)

@@ -286,7 +286,7 @@ ANY = st.one_of(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(measure=st.sampled_from(sorted(MEASURES)), data=st.data())
 def test_any_numbers_give_finite_rows_or_nan(measure: str, data: st.DataObject) -> None:
     rule = MEASURES[measure]
