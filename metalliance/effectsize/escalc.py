@@ -13,7 +13,7 @@ import pandas as pd
 from metalliance.effectsize import measures_correlation as correlation_measures
 from metalliance.effectsize import measures_groups as groups_measures
 from metalliance.effectsize import measures_table as table_measures
-from metalliance.effectsize.measure_parts import Columns, Pair
+from metalliance.effectsize.measure_parts import Columns, Pair, refuse
 from metalliance.errors import ConversionError
 from metalliance.numerics.blocks import FloatArray
 
@@ -62,6 +62,7 @@ Measure = Literal[
 ]
 GROUPS = ("m1i", "sd1i", "n1i", "m2i", "sd2i", "n2i")
 CELLS = ("ai", "bi", "ci", "di")
+COUNTS = ("ni", "n1i", "n2i", "mi")
 PAIRED = ("m1i", "m2i", "sd1i", "sd2i", "ni", "ri")
 
 
@@ -103,7 +104,8 @@ def escalc(
     Returns
     -------
     DataFrame
-        ``yi`` and ``vi``; NaN where n is too small, or Fisher's z is asked of r = ±1.
+        ``yi`` and ``vi``; NaN where n is too small, Fisher's z is asked of r = ±1, or a
+        formula for large samples leaves them (vi below 0; the unbiased UB may be).
 
     Raises
     ------
@@ -136,11 +138,18 @@ def escalc(
         raise ConversionError(f"{measure}: the columns have different lengths")
     length = max(sizes, default=1)
     full = {name: np.broadcast_to(column, length) for name, column in found.items()}
-    with np.errstate(divide="ignore", invalid="ignore"):
+    for name, column in full.items():
+        refuse(np.isinf(column), f"{name} is infinite")
+        if name in COUNTS:
+            refuse(column <= 0, f"{name} is not above 0")
+        elif name.startswith("sd"):
+            refuse(column < 0, f"{name} (a standard deviation) is below 0")
+    with np.errstate(all="ignore"):
         yi, vi = rule.by(full, vtype)
     index = data.index if data is not None and len(data) == length else None
     yi = np.where(np.isfinite(yi), yi, np.nan)
-    vi = np.where(np.isfinite(yi) & np.isfinite(vi), vi, np.nan)
+    usable = np.isfinite(yi) & np.isfinite(vi) & ((vi >= 0) | (vtype == "UB"))
+    vi = np.where(usable, vi, np.nan)
     return pd.DataFrame({"yi": yi, "vi": vi}, index=index)
 
 

@@ -303,6 +303,6 @@ def partial_from_t(t: float, given: Given, *, route: str, how: str) -> Estimate:
         ni=n,
         route=route,
         quality="converted",
-        trace=f"{how}; {counted}; r = t/sqrt(t^2 + {df:g}) = {r:.6g}; z = {z:.6g}; "
+        trace=f"{how}; {counted}; r = t/sqrt(t^2 + {df:g}) = {r:.6g}; z = atanh r = {z:.6g}; "
         f"v = 1/({df:g} - 1) = {v:.6g}",
     )

@@ -31,7 +31,6 @@ def _d(c: Columns) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Standardised mean difference (uncorrected), both n, and their degrees of freedom."""
     n1, n2 = c["n1i"], c["n2i"]
     m = n1 + n2 - 2
-    refuse((c["sd1i"] < 0) | (c["sd2i"] < 0), "a standard deviation is below 0")
     sd = np.sqrt(((n1 - 1) * c["sd1i"] ** 2 + (n2 - 1) * c["sd2i"] ** 2) / m)
     return (c["m1i"] - c["m2i"]) / sd, n1, n2, m
 
@@ -167,5 +166,6 @@ def change_by_change(c: Columns, _: str) -> Pair:
 def change_by_raw(c: Columns, _: str) -> Pair:
     """SMCR: change over SD1, J of n − 1; 2(1 − r)/n + g²/(2n)."""
     n = c["ni"]
+    refuse(np.abs(c["ri"]) > 1, "ri lies outside -1 to 1")
     g = _j(n - 1) * (c["m1i"] - c["m2i"]) / c["sd1i"]
     return g, 2 * (1 - c["ri"]) / n + g**2 / (2 * n)

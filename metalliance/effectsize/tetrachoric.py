@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from metalliance.numerics.blocks import FloatArray
-
 __all__ = ["bivariate_normal_cdf", "tetrachoric"]
 
 STEPS = 200
@@ -47,8 +43,8 @@ def tetrachoric(a: float, b: float, c: float, d: float) -> tuple[float, float]:
     """Tetrachoric correlation and its large-sample variance.
 
     With three free cells and three parameters (ρ and both cuts) the likelihood is at its maximum
-    where the expected cells are the observed ones; the variance is that of the inverse information
-    there.
+    where the expected cells are the observed ones; the variance is by the delta method, which there
+    is that of the inverse information.
 
     Parameters
     ----------
@@ -71,10 +67,7 @@ def tetrachoric(a: float, b: float, c: float, d: float) -> tuple[float, float]:
     n = a + b + c + d
     h, k = float(ndtri((a + b) / n)), float(ndtri((a + c) / n))
     rho = _solve(h, k, a / n)
-    cells = np.array([a, b, c, d]) / n
-    jacobian = _jacobian(h, k, rho)
-    information = n * (jacobian.T / cells) @ jacobian
-    return rho, float(np.linalg.inv(information)[2, 2])
+    return rho, _variance(h, k, rho, (a / n, b / n, c / n, d / n)) / n
 
 
 def _solve(h: float, k: float, p: float) -> float:
@@ -102,16 +95,20 @@ def _density(h: float, k: float, rho: float) -> float:
     return math.exp(-exponent) / (2 * math.pi * math.sqrt(rest))
 
 
-def _jacobian(h: float, k: float, rho: float) -> FloatArray:
-    """(4, 3) derivatives of the cell probabilities by h, k and ρ."""
+def _variance(h: float, k: float, rho: float, cells: tuple[float, ...]) -> float:
+    """Var(ρ) times n by the delta method: multinomial cells, with both cuts estimated.
+
+    From P(X ≤ h, Y ≤ k) = p_a follows φ₂ dρ = dp_a − Φ(y | h) dp_row − Φ(x | k) dp_column, with the
+    normal distribution functions of one variable at its cut given the other at its own.
+    """
     from scipy.special import ndtr
 
+    density = _density(h, k, rho)
+    if not density > 0:
+        return math.nan
     root = math.sqrt((1 - rho) * (1 + rho))
-    f_h, f_k = (math.exp(-x * x / 2) / math.sqrt(2 * math.pi) for x in (h, k))
-    by_h = f_h * float(ndtr((k - rho * h) / root))
-    by_k = f_k * float(ndtr((h - rho * k) / root))
-    by_rho = _density(h, k, rho)
-    first = np.array([by_h, by_k, by_rho])
-    rows = np.array([f_h, 0.0, 0.0])
-    columns = np.array([0.0, f_k, 0.0])
-    return np.array([first, rows - first, columns - first, first - rows - columns])
+    row, column = float(ndtr((k - rho * h) / root)), float(ndtr((h - rho * k) / root))
+    slopes = (1 - row - column, -row, -column, 0.0)
+    mean = sum(slope * p for slope, p in zip(slopes, cells, strict=True))
+    squares = sum(slope * slope * p for slope, p in zip(slopes, cells, strict=True))
+    return (squares - mean * mean) / density / density

@@ -10,6 +10,8 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from metalliance.effectsize.escalc import MEASURES, Measure, escalc
 from metalliance.effectsize.tetrachoric import bivariate_normal_cdf, tetrachoric
@@ -274,3 +276,29 @@ def test_what_is_wrong_is_named(measure: str, columns: dict[str, object], named:
         escalc(measure, **columns)
     with pytest.raises(ConversionError, match="vtype"):
         escalc("ZCOR", ri=[0.2], ni=[30], vtype="UB")
+
+
+ANY = st.one_of(
+    st.floats(),
+    st.floats(-1, 1),
+    st.integers(-3, 200).map(float),
+    st.sampled_from([0.0, 1.0, -1.0, 1e-300, 1e300]),
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(measure=st.sampled_from(sorted(MEASURES)), data=st.data())
+def test_any_numbers_give_finite_rows_or_nan(measure: str, data: st.DataObject) -> None:
+    rule = MEASURES[measure]
+    columns = {name: data.draw(st.lists(ANY, min_size=3, max_size=3)) for name in rule.needs}
+    vtype = data.draw(st.sampled_from(rule.vtypes))
+    try:
+        found = escalc(measure, vtype=vtype, **columns)
+    except ConversionError as error:
+        assert "row" in str(error)
+        return
+    assert found.shape == (3, 2)
+    assert not np.isinf(found.to_numpy()).any()
+    assert found["vi"][found["yi"].isna()].isna().all()
+    if vtype not in ("UB",):
+        assert not (found["vi"] < 0).any()

@@ -28,8 +28,8 @@ def has_psych() -> bool:
 @pytest.mark.parametrize(
     "name",
     [
-        *("aggregate", "agreement", "coefficients", "escalc", "formulas", "kolden"),
-        *("permutation", "rcalc", "vcalc"),
+        *("aggregate", "agreement", "coefficients", "conversions", "escalc", "formulas"),
+        *("kolden", "permutation", "rcalc", "vcalc"),
     ],
 )
 def test_a_stored_file_is_what_its_script_writes(name: str, tmp_path: Path) -> None:
