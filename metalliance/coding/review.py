@@ -20,6 +20,7 @@ from metalliance.coding.flat import Assumed, read_flat, table_sheet
 from metalliance.coding.flow import check_flow
 from metalliance.coding.intercorrelations import check_intercorrelations, effect_correlations
 from metalliance.coding.linking import link
+from metalliance.coding.look_alikes import check_look_alikes
 from metalliance.coding.mapping import ColumnMapping, ColumnRead, as_mapping
 from metalliance.coding.plausibility import check_effect, check_measure
 from metalliance.coding.records import Findings, Key, Linked, Record
@@ -188,7 +189,7 @@ def read_review(
     source = open_source(path)
     findings = Findings()
     names = sheet_names(source)
-    if is_workbook(names):
+    if is_workbook(source, names):
         review = _read_workbook(source, names, own, findings)
     else:
         review = _read_table(source, own, findings)
@@ -212,6 +213,7 @@ def _read_workbook(
     check_evidence(linked, records, findings)
     check_intercorrelations(records, findings)
     check_flow(records, findings)
+    check_look_alikes(records, codebook, findings)
     return Review(
         path=source.path,
         sha256=source.sha256,
