@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import ascii_uppercase
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from metalliance.coding.assemble import Row, build_table, judge
 from metalliance.coding.codebook import Codebook, load_codebook
@@ -33,8 +31,12 @@ from metalliance.coding.workbook import (
     sheet_names,
     unfinished,
 )
-from metalliance.effectsize.table import EffectTable
 from metalliance.errors import CodingError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from metalliance.effectsize.table import EffectTable
 
 __all__ = ["Review", "ReviewKind", "read_review"]
 
