@@ -88,7 +88,7 @@ class Rows:
 def read_rows(asked: Asked) -> Rows:
     """Read FILE, keep the rows asked for, and refuse what cannot be one pool."""
     source = open_source(asked.file)
-    workbook = is_workbook(sheet_names(source))
+    workbook = is_workbook(source, sheet_names(source))
     file = None if workbook else read_effect_file(source, [asked.yi, asked.vi])
     rows = _of_review(source, asked, workbook) if file is None else _of_table(source, file)
     rows = replace(rows, frame=_chosen(rows.frame, asked.where))

@@ -38,7 +38,7 @@ def columns_of(
     own = as_mapping(mapping)
     source = open_source(path)
     names = sheet_names(source)
-    if not is_workbook(names):
+    if not is_workbook(source, names):
         return _of_table(source, own)
     findings = Findings()
     for definition in load_codebook().tables:

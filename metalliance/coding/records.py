@@ -108,6 +108,11 @@ class Record:
         cells = self.cells.filled if isinstance(self.cells, RowCells) else self.cells
         return cells.get(name, BLANK)
 
+    def filled(self) -> Iterable[str]:
+        """Names of the fields that are not blank, in the order of the columns."""
+        cells = self.cells.filled if isinstance(self.cells, RowCells) else self.cells
+        return (name for name, coded in cells.items() if coded.code != "blank")
+
     def text(self, name: str) -> str:
         """The text or level of a field; empty without a value."""
         value = self._filled(name).value

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import ascii_uppercase
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from metalliance.coding.assemble import Row, build_table, judge
 from metalliance.coding.codebook import Codebook, load_codebook
@@ -20,6 +18,7 @@ from metalliance.coding.flat import Assumed, read_flat, table_sheet
 from metalliance.coding.flow import check_flow
 from metalliance.coding.intercorrelations import check_intercorrelations, effect_correlations
 from metalliance.coding.linking import link
+from metalliance.coding.look_alikes import check_look_alikes
 from metalliance.coding.mapping import ColumnMapping, ColumnRead, as_mapping
 from metalliance.coding.plausibility import check_effect, check_measure
 from metalliance.coding.problem_sheet import PROBLEM_SHEET, read_answers
@@ -33,8 +32,12 @@ from metalliance.coding.workbook import (
     sheet_names,
     unfinished,
 )
-from metalliance.effectsize.table import EffectTable
 from metalliance.errors import CodingError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from metalliance.effectsize.table import EffectTable
 
 __all__ = ["Review", "ReviewKind", "read_review"]
 
@@ -189,7 +192,7 @@ def read_review(
     source = open_source(path)
     findings = Findings()
     names = sheet_names(source)
-    if is_workbook(names):
+    if is_workbook(source, names):
         review = _read_workbook(source, names, own, findings)
     else:
         review = _read_table(source, own, findings)
@@ -213,6 +216,7 @@ def _read_workbook(
     check_evidence(linked, records, findings)
     check_intercorrelations(records, findings)
     check_flow(records, findings)
+    check_look_alikes(records, codebook, findings)
     return Review(
         path=source.path,
         sha256=source.sha256,

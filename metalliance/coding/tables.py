@@ -22,6 +22,7 @@ from metalliance.coding.damage import damage
 from metalliance.coding.grids import Grid, note
 from metalliance.coding.headers import Header
 from metalliance.coding.records import Findings, Record, RowCells
+from metalliance.coding.stray_rows import check_stray_rows
 
 __all__ = ["read_records"]
 
@@ -66,14 +67,15 @@ def read_records(
     columns = _columns(definition, header)
     letters = {c.name: c.letters for c in columns if not c.own}
     own = {c.name: c.letters for c in columns if c.own}
-    records = []
+    records: list[Record] = []
     for row in range(header.row + 1, len(grid.rows)):
         cells = grid.rows[row]
         within = [c for c in columns if c.at < len(cells) and cells[c.at] != ""]
         filled = [c for c in within if not is_blank(cells[c.at])]
         if filled:
-            record = _read_row(grid, filled, row, findings, letters, own)
-            records.append(record)
+            first = not records
+            records.append(_read_row(grid, filled, row, findings, letters, own, first))
+    check_stray_rows(records, findings)
     _note_merged(grid, header, {column.at for column in columns}, findings)
     for name in own:
         if definition.own_field(name).type == TEXT:
@@ -98,6 +100,7 @@ def _read_row(
     findings: Findings,
     letters: Mapping[str, str],
     own_letters: Mapping[str, str],
+    first: bool,
 ) -> Record:
     cells: dict[str, Coded] = {}
     own: dict[str, Coded] = {}
@@ -120,6 +123,10 @@ def _read_row(
         cells=RowCells(cells, letters, row + 1),
         extra=RowCells(own, own_letters, row + 1),
     )
+    if first and _second_header(filled, faults):
+        what = "looks like a second line of header (units or explanations), which is no data"
+        again = Fault("second-header", what, "delete this row, or move it above the header")
+        faults = [(filled[0].name, filled[0], again)]
     for name, column, fault in faults:
         # A cell of a correlation matrix spoils its own effect, not the others of its row.
         matrix = column.field.type == "statistic" and not column.own
@@ -128,6 +135,13 @@ def _read_row(
     for name, remark in remarks:
         findings.add("note", record, name, remark.what, remark.mend, remark.code)
     return record
+
+
+def _second_header(filled: Sequence[_Column], faults: Sequence[tuple[str, _Column, Fault]]) -> bool:
+    """Whether a row has words wherever numbers or levels should stand, in two columns or more."""
+    typed = [column for column in filled if column.field.type not in ("id", TEXT)]
+    words = [fault for _, _, fault in faults if fault.code in ("not-a-number", "unknown-level")]
+    return len(typed) == len(words) == len(faults) and len(words) > 1
 
 
 def _note_almost_numbers(name: str, records: Sequence[Record], findings: Findings) -> None:

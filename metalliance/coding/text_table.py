@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from metalliance.coding.cells import ErrorValue, Raw, is_blank
 from metalliance.coding.grids import Grid, note
 from metalliance.coding.guard import file_problem
+from metalliance.coding.raw import ErrorValue, Raw, is_blank, is_error_text
 from metalliance.coding.sheet_facts import MAX_CELLS, MAX_COLUMNS
 from metalliance.errors import Problem
 
@@ -24,9 +24,6 @@ SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?', re.IGNORECASE)
 COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+", re.ASCII)
 POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+", re.ASCII)
 NUMBER_OR_CODE = re.compile(r"[+-]?\d*,?\d+|NR|NA|n\.?s\.?|", re.ASCII | re.IGNORECASE)
-ERRORS = re.compile(
-    r"#(REF|N/A|DIV/0|VALUE|NAME\?|NUM|NULL|SPILL|CALC|ERROR)!?|Err:\d{3}|#{3,}", re.ASCII
-)
 
 
 def text_grid(path: Path, content: bytes, sheet: str) -> tuple[Grid, tuple[Problem, ...]]:
@@ -79,9 +76,7 @@ def text_grid(path: Path, content: bytes, sheet: str) -> tuple[Grid, tuple[Probl
 
 
 def _raw(cell: str) -> Raw:
-    if cell[:1] in ("#", "E", "e") and ERRORS.fullmatch(cell.strip()):
-        return ErrorValue(cell.strip()[:20])
-    return cell
+    return ErrorValue(cell.strip()[:20]) if is_error_text(cell.strip()) else cell
 
 
 def _with_points(rows: Rows) -> bool:

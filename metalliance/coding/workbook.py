@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from metalliance.coding.codebook import OWN, Codebook, SheetDefinition, load_codebook
+from metalliance.coding.codebook import (
+    OWN,
+    Codebook,
+    SheetDefinition,
+    closest,
+    load_codebook,
+)
 from metalliance.coding.grid import expand_grid
 from metalliance.coding.grids import Grid, note
 from metalliance.coding.guard import file_problem
@@ -33,6 +40,8 @@ __all__ = [
 Records = Mapping[str, tuple[Record, ...]]
 Names = Mapping[str, str]
 SCHEMA_COLUMN = 25
+KNOWN = frozenset(sheet.name for sheet in load_codebook().sheets)
+COPY = re.compile(r"(?:COPY OF )?([A-Z]+)[ _-]*(?:\(\d+\)|\d+|COPY|OLD|BACKUP)?")
 
 
 def sheet_names(source: Source) -> Names:
@@ -44,10 +53,9 @@ def sheet_names(source: Source) -> Names:
         Where two sheets have the name of one sheet of the codebook.
     """
     found: dict[str, str] = {}
-    known = {sheet.name for sheet in load_codebook().sheets}
     for name in source.sheet_names:
         form = name.strip().upper()
-        if form in known and form in found:
+        if form in KNOWN and form in found:
             what = f"sheets {found[form]!r} and {name!r} are both {form}"
             mend = "keep one of them, or rename the other"
             raise file_problem(source.path, "duplicate-sheet", what, mend)
@@ -55,9 +63,22 @@ def sheet_names(source: Source) -> Names:
     return found
 
 
-def is_workbook(names: Names) -> bool:
-    """Whether these sheets make a coded workbook, and not a file with a single table."""
-    return {"STUDIES", "EFFECTS"} <= set(names)
+def is_workbook(source: Source, names: Names) -> bool:
+    """Whether these sheets make a coded workbook, and not a file with a single table.
+
+    Raises
+    ------
+    CodingError
+        Where it is one, and STUDIES or EFFECTS is not there.
+    """
+    absent = [name for name in ("STUDIES", "EFFECTS") if name not in names]
+    if absent and len({"STUDIES", "MEASURES", "MODELS", "EFFECTS"} & set(names)) > 1:
+        near = [closest(name, tuple(names)) for name in absent]
+        mend = f"did you mean {near[0]!r}? " if near[0] and near[0] not in KNOWN else ""
+        what = f"has no sheet {' and no sheet '.join(absent)}"
+        mend += "The sheets are called as in the template"
+        raise file_problem(source.path, "missing-sheet", what, mend)
+    return not absent
 
 
 def read_workbook_records(
@@ -81,7 +102,7 @@ def read_workbook_records(
     """
     mapping = mapping or ColumnMapping()
     base = mapping.applied(load_codebook())
-    findings.problems += _without_sheet(mapping, names)
+    findings.problems += [*_without_sheet(mapping, names), *_copies(names)]
     _check_schema(source, names, base.schema, findings)
     if PROBLEM_SHEET in names:
         findings.answers = read_answers(source.grid(names[PROBLEM_SHEET]))
@@ -106,6 +127,17 @@ def _pairs(
     found = source.grid(names[definition.name])
     grid = Grid(sheet=definition.name, rows=found.rows, merged=found.merged)
     return (read_pairs(grid, definition, findings),)
+
+
+def _copies(names: Names) -> list[Problem]:
+    """Sheets that look like copies of others, such as EFFECTS (2)."""
+    found = []
+    for form, name in names.items():
+        copied = COPY.fullmatch(form)
+        if copied and copied.group(1) in KNOWN and form not in KNOWN:
+            what = f"looks like a copy of {copied.group(1)} and is not read"
+            found.append(note(name, "", what, "delete it if it is not needed", "sheet-copy"))
+    return found
 
 
 def _without_sheet(mapping: ColumnMapping, names: Names) -> list[Problem]:
