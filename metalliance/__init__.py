@@ -9,6 +9,7 @@ import importlib
 from typing import Any
 
 _HOMES: dict[str, str] = {
+    "Agreement": "coding.agreement",
     "Analysis": "workflow.analysis",
     "CodingError": "errors",
     "ConvergenceError": "errors",
@@ -29,6 +30,7 @@ _HOMES: dict[str, str] = {
     "SmallSampleWarning": "errors",
     "SpecificationError": "errors",
     "aggregate_effects": "effectsize.aggregate",
+    "agreement": "coding.agreement",
     "analyse": "workflow.analyse",
     "augment": "models.augment",
     "complete_rows": "models.missing",
@@ -47,9 +49,11 @@ _HOMES: dict[str, str] = {
     "permutation_test": "sensitivity.permutation",
     "predict": "models.predict",
     "random_effects": "models.effects",
+    "read_history": "coding.history",
     "read_plan": "workflow.plan",
     "read_review": "coding.review",
     "sampling_covariance": "effectsize.dependence",
+    "split_review": "coding.splitting",
     "study_means": "models.studies",
     "tidy": "models.tidy",
     "wald_test": "models.wald",

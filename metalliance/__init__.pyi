@@ -1,5 +1,9 @@
+from metalliance.coding.agreement import Agreement as Agreement
+from metalliance.coding.agreement import agreement as agreement
+from metalliance.coding.history import read_history as read_history
 from metalliance.coding.review import Review as Review
 from metalliance.coding.review import read_review as read_review
+from metalliance.coding.splitting import split_review as split_review
 from metalliance.coding.template import write_template as write_template
 from metalliance.effectsize.aggregate import aggregate_effects as aggregate_effects
 from metalliance.effectsize.convert import Estimate as Estimate

@@ -192,27 +192,29 @@ def _notes(
     coders: int,
 ) -> list[str]:
     notes: list[str] = []
-    weighted = found.get("kappa_weighted", Coefficient())
-    if weighted.estimate < GATE:
+    categories = coding.kind in ("nominal", "ordinal")
+    frequent = _base_rate(codes) if categories else 0.0
+    if found.get("kappa_weighted", Coefficient()).estimate < GATE:
         notes.append("weighted kappa below .60: consensus-code it and flag it as a moderator")
-    if coding.kind in ("nominal", "ordinal") and _base_rate(codes) > BASE_RATE:
-        notes.append(
-            f"one category holds {100 * _base_rate(codes):.0f} % of the codes: kappa is unstable, "
-            "read AC1 beside it"
-        )
+    if frequent == 1:
+        notes.append("all codes are one category: only AC1 is defined")
+    elif frequent > BASE_RATE:
+        share = f"one category holds {100 * frequent:.0f} % of the codes"
+        notes.append(f"{share}: kappa is unstable, read AC1 beside it")
     if coding.kind == "number":
         notes += _number_notes(coding, numbers)
-    if coding.kind == "ordinal":
+    if coding.kind == "ordinal" and frequent < 1:
         linear = found["kappa_linear"].estimate
         if not math.isnan(linear) and linear != 1:
-            notes.append(f"weighted kappa is quadratic; linear {linear:.2f}".replace("0.", "."))
-        unscored = int((np.isnan(numbers) & ~np.isnan(codes)).any(axis=1).sum())
-        if unscored:
-            notes.append(f"{unscored} with NR or NA: in kappa and AC1 only")
+            notes.append(f"kappa_weighted is quadratic; linear {linear:.2f}".replace("0.", "."))
+    unscored = int((np.isnan(numbers) & ~np.isnan(codes)).any(axis=1).sum())
+    if coding.kind == "ordinal" and unscored:
+        notes.append(f"{unscored} with NR or NA: in kappa and AC1 only")
     if coding.kind == "reference":
         notes.append("percent only: the rows referred to are other ones in every study")
-    notes += _reasons(found)
-    if coders > 2 and coding.kind in ("nominal", "ordinal"):
+    if frequent < 1:
+        notes += _reasons(found)
+    if coders > 2 and categories:
         notes.append("kappa is the mean over pairs of coders; the interval is that of alpha")
     if left_out:
         notes.append(f"{left_out} left out: empty for a coder, or not readable")

@@ -56,13 +56,13 @@ def check_effect(linked: Linked, findings: Findings) -> None:
     wrong = _wrong_value(effect, findings) or _wrong_interval(effect, findings)
     if not wrong:
         _odd_value(effect, findings)
+        _odd_p(linked, facts, findings)
         _odd_se(effect, facts, findings)
     check_field_rules(linked, facts, findings)
     _odd_sign(linked, findings)
     _odd_single_score(linked, findings)
     _odd_size(linked, findings)
     _odd_groups(linked, findings)
-    _odd_p(linked, facts, findings)
     _override_reason(effect, findings)
 
 

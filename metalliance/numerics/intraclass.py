@@ -15,6 +15,7 @@ __all__ = ["LimitsOfAgreement", "intraclass_correlation", "limits_of_agreement"]
 
 FEW_UNITS = "fewer than 2 units with a number from every coder"
 NO_VARIATION = "all numbers are equal: agreement cannot be told from chance"
+NO_ERROR = "no interval: the coders differ by the same amount everywhere"
 WITHIN_NORMAL = 1.959963984540054
 
 
@@ -65,7 +66,8 @@ def intraclass_correlation(numbers: FloatArray, *, level: float = 0.95) -> Coeff
         return Coefficient(estimate=1.0, n=n, note=NO_INTERVAL)
     estimate = (rows - error) / denominator
     low, high = _limits(rows, columns, error, n, k, estimate, level)
-    return Coefficient(estimate=estimate, conf_low=low, conf_high=high, n=n)
+    note = NO_ERROR if math.isnan(low) else ""
+    return Coefficient(estimate=estimate, conf_low=low, conf_high=high, n=n, note=note)
 
 
 def _mean_squares(table: FloatArray) -> tuple[float, float, float]:
@@ -84,16 +86,17 @@ def _limits(
 ) -> tuple[float, float]:
     a = k * estimate / (n * (1 - estimate))
     b = 1 + k * estimate * (n - 1) / (n * (1 - estimate))
-    df = (a * columns + b * error) ** 2 / (
-        (a * columns) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1))
-    )
+    spread = (a * columns) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1))
+    if spread == 0:
+        return math.nan, math.nan
+    df = (a * columns + b * error) ** 2 / spread
     upper = 0.5 + level / 2
     f_low = float(special.fdtri(n - 1, df, upper))
     f_high = float(special.fdtri(df, n - 1, upper))
     noise = k * columns + (k * n - k - n) * error
     low = n * (rows - f_low * error) / (f_low * noise + n * rows)
     high = n * (f_high * rows - error) / (noise + n * f_high * rows)
-    return max(low, -1.0), min(high, 1.0)
+    return low, min(high, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,14 +19,12 @@ OUTCOMES = ("BDI-II", "OQ-45", "SCL-90-R", "HAM-D")
 
 @dataclass
 class Coders:
-    """Sheets of both, the ids that B gave, and what was planted."""
+    """Sheets of both, the ids that B gave, what was planted as (sheet, study, id, field)."""
 
     a: Sheets
     b: Sheets
     ids: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    planted: list[tuple[str, str, str, str]] = field(
-        default_factory=list
-    )  # sheet, study, id, field
+    planted: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def of_b(self, sheet: str, study: str, own: str) -> Row:
         """B's row of what A calls ``own``."""

@@ -218,6 +218,15 @@ def test_lights_kappa_is_the_mean_over_pairs() -> None:
     assert light_kappa(constant).note == "mean of 2 of 3 pairs of coders"
 
 
+@given(arrays(float, st.tuples(st.integers(1, 6), st.integers(2, 3)), elements=st.integers(0, 3)))
+def test_an_icc_is_a_number_with_limits_around_it_or_says_why_not(numbers: np.ndarray) -> None:
+    found = intraclass_correlation(numbers)
+    if math.isnan(found.estimate) or math.isnan(found.conf_low):
+        assert found.note
+    else:
+        assert found.conf_low - 1e-9 <= found.estimate <= found.conf_high + 1e-9
+
+
 def test_limits_of_agreement_by_hand() -> None:
     found = limits_of_agreement(np.array([[1.0, 2.0], [2.0, 2.0], [3.0, 5.0], [np.nan, 1.0]]))
     assert (found.n, found.bias, found.sd) == (3, 1.0, 1.0)
