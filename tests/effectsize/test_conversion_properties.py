@@ -17,6 +17,7 @@ T = st.floats(-8, 8).filter(lambda t: abs(t) > 1e-3)
 N = st.integers(6, 400)
 
 
+@settings(deadline=None)
 @given(T, N)
 def test_one_test_is_one_correlation(t: float, n: int) -> None:
     from scipy.special import stdtr
@@ -36,6 +37,7 @@ def test_one_test_is_one_correlation(t: float, n: int) -> None:
         assert other.vi == pytest.approx(by_t.vi, rel=1e-12)
 
 
+@settings(deadline=None)
 @given(T, st.integers(3, 200))
 def test_equal_groups_are_a_point_biserial_correlation(t: float, half: int) -> None:
     """With d = t·√(1/n1 + 1/n2) the d of equal groups is r = t/√(t² + n), whose t has n, not n − 2.
@@ -72,7 +74,7 @@ UNSIGNED = ("F", "chi2", "R2", "OR")
 
 @pytest.mark.parametrize("stat", RISING)
 @given(one=st.floats(0.01, 0.9), more=st.floats(0.01, 0.09))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_a_larger_statistic_is_a_larger_effect(stat: str, one: float, more: float) -> None:
     low, high = (effect_size(stat=stat, value=x, **RISING[stat]) for x in (one, one + more))
     assert low.yi < high.yi
@@ -83,6 +85,7 @@ def test_a_larger_statistic_is_a_larger_effect(stat: str, one: float, more: floa
     assert turned.yi == -low.yi and turned.vi == low.vi
 
 
+@settings(deadline=None)
 @given(p=st.floats(0.001, 0.9), more=st.floats(0.01, 0.09))
 def test_a_larger_p_is_a_smaller_effect(p: float, more: float) -> None:
     low, high = (effect_size(stat="p", value=x, n=40, sign=1) for x in (p, p + more))
