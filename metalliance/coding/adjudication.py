@@ -13,6 +13,7 @@ from metalliance.coding.cells import Coded, parse_cell
 from metalliance.coding.comparison import coded_by
 from metalliance.coding.consensus import Consensus, Item, consensus
 from metalliance.coding.decisions import other_value
+from metalliance.coding.disagreements import Disagreement
 from metalliance.coding.guard import file_problem
 from metalliance.coding.history import HistoryRow, draw_history, read_history
 from metalliance.coding.live_workbook import refuse_existing
@@ -153,8 +154,21 @@ def _edits(found: Consensus) -> dict[int, dict[str, Coded | Group]]:
             edits.setdefault(id(one.group), {}).update(_role(item))
             continue
         if decision.choice != found.agreement.coders[0]:
-            edits.setdefault(id(one.group), {})[one.field] = _decided(item, found.agreement)
+            for group in _sharing(one, found.agreement):
+                edits.setdefault(id(group), {})[one.field] = _decided(item, found.agreement)
     return edits
+
+
+def _sharing(one: Disagreement, agreement: Agreement) -> tuple[Group, ...]:
+    """The thing itself, and effects that have this very cell in common with it, as in GRID."""
+    if not any(row.record.part for row in one.group.members):
+        return (one.group,)
+    return tuple(
+        group
+        for group in agreement.groups.groups["EFFECTS"]
+        if group is one.group
+        or tuple(row.record.address(one.field) if row else "" for row in group.rows) == one.cells
+    )
 
 
 def _decided(item: Item, agreement: Agreement) -> Coded | Group:

@@ -13,6 +13,7 @@ from metalliance.coding.agreement import Agreement
 from metalliance.coding.archive import save_workbook
 from metalliance.coding.decisions import Decision, check_decisions, chosen, read_decisions
 from metalliance.coding.disagreements import Disagreement, disagreements
+from metalliance.coding.history import fit_height
 from metalliance.coding.live_workbook import refuse_existing
 from metalliance.coding.sheets import put
 from metalliance.errors import CodingError
@@ -25,16 +26,16 @@ SETTLED_SHEET = "SETTLED"
 WIDTHS = {
     "study": 10,
     "id": 8,
-    "field": 20,
-    "cells": 24,
-    "quotes": 40,
+    "field": 17,
+    "cells": 18,
+    "quotes": 34,
     "decision": 11,
     "value": 14,
-    "reason": 34,
+    "reason": 28,
     "by": 7,
     "date": 11,
     "state": 13,
-    "earlier": 40,
+    "earlier": 30,
     "key": 10,
 }
 HELP = {
@@ -200,6 +201,11 @@ def columns_of(letters: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+def width_of(title: str) -> float:
+    """Width of a column; those of the coders are named by a single letter."""
+    return 24 if len(title) == 1 else WIDTHS.get(title, 14)
+
+
 def _list(sheet: Any, found: Consensus) -> None:
     from openpyxl.styles import PatternFill
     from openpyxl.utils import get_column_letter
@@ -210,6 +216,8 @@ def _list(sheet: Any, found: Consensus) -> None:
     to_fill = {"decision", "value", "reason", "by", "date"}
     for number, item in enumerate(found.items, start=2):
         texts = _texts(item, letters)
+        seen = [(texts[title], width_of(title)) for title in titles if title != "key"]
+        fit_height(sheet, number, [text for text, _ in seen], [width for _, width in seen])
         for column, title in enumerate(titles, start=1):
             cell = sheet.cell(number, column)
             _text(cell, texts.get(title, ""))
@@ -263,8 +271,7 @@ def _head(sheet: Any, titles: Sequence[str]) -> None:
         cell.fill = PatternFill("solid", start_color="FFD9E2EC")
         if title in HELP:
             cell.comment = Comment(HELP[title], "metalliance", height=90, width=260)
-        width = 26 if len(title) == 1 else WIDTHS.get(title, 14)
-        sheet.column_dimensions[get_column_letter(number)].width = width
+        sheet.column_dimensions[get_column_letter(number)].width = width_of(title)
 
 
 def _text(cell: Any, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,14 @@ from metalliance.coding.guard import file_problem
 from metalliance.coding.sheets import put
 from metalliance.coding.spreadsheet import open_source
 
-__all__ = ["HISTORY_SHEET", "HistoryRow", "draw_history", "read_history"]
+__all__ = [
+    "HISTORY_SHEET",
+    "HistoryRow",
+    "draw_history",
+    "fit_height",
+    "plain_text",
+    "read_history",
+]
 
 HISTORY_SHEET = "HISTORY"
 PLACE = ("study", "id", "field", "cell")
@@ -111,29 +119,45 @@ def draw_history(book: Any, rows: Sequence[HistoryRow], letters: Sequence[str]) 
     from openpyxl.comments import Comment
     from openpyxl.styles import Alignment, Font, PatternFill
     from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet.properties import PageSetupProperties
 
     sheet = book.create_sheet(HISTORY_SHEET)
     titles = (*PLACE, *letters, *OUTCOME, *AMENDED)
+    widths: list[float] = []
     for number, title in enumerate(titles, start=1):
         cell = sheet.cell(1, number, title)
         cell.font = Font(bold=True)
         cell.fill = PatternFill("solid", start_color="FFE2EFDA" if title in AMENDED else "FFD9E2EC")
         if title in HELP:
             cell.comment = Comment(HELP[title], "metalliance", height=60, width=260)
-        width = 18 if title in letters else WIDTHS.get(title, 13)
+        width = 18 if title in letters else WIDTHS.get(title, 14)
         sheet.column_dimensions[get_column_letter(number)].width = width
+        widths.append(width)
     for number, row in enumerate(rows, start=2):
         place = [getattr(row, name) for name in PLACE]
         rest = [getattr(row, name) for name in (*OUTCOME, *AMENDED)]
         typed = (*row.typed, *("" for _ in letters))[: len(letters)]
-        for column, text in enumerate((*place, *typed, *rest), start=1):
+        texts = (*place, *typed, *rest)
+        fit_height(sheet, number, texts, widths)
+        for column, text in enumerate(texts, start=1):
             cell = sheet.cell(number, column)
             cell.number_format = "@"
             cell.alignment = Alignment(vertical="top", wrap_text=True)
             put(cell, text or None)
         _link(book, sheet.cell(number, PLACE.index("cell") + 1), row.cell)
+    sheet.page_setup.orientation, sheet.page_setup.fitToHeight = "landscape", 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     sheet.freeze_panes = "D2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(titles))}{max(len(rows) + 1, 2)}"
+
+
+def fit_height(sheet: Any, row: int, texts: Sequence[str], widths: Sequence[float]) -> None:
+    """Make a row as high as its longest text needs; not every program does so by itself."""
+    lines = [
+        sum(max(1, math.ceil(len(part) / (0.9 * width))) for part in text.split("\n"))
+        for text, width in zip(texts, widths, strict=True)
+    ]
+    sheet.row_dimensions[row].height = 14.5 * min(max(lines, default=1), 20)
 
 
 def _link(book: Any, cell: Any, address: str) -> None:
