@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from metalliance.coding.assemble import Row, build_table, judge
 from metalliance.coding.codebook import Codebook, load_codebook
+from metalliance.coding.conversion_check import check_conversion
 from metalliance.coding.derivation import derive
 from metalliance.coding.estimates import estimate_effect
 from metalliance.coding.evidence import check_evidence
@@ -213,6 +214,8 @@ def _read_workbook(
     for one in linked:
         check_effect(one, findings)
     check_review(linked, findings)
+    for one in linked:
+        check_conversion(one, findings)
     check_evidence(linked, records, findings)
     check_intercorrelations(records, findings)
     check_flow(records, findings)

@@ -217,3 +217,16 @@ def test_the_flow_adds_up_or_is_asked_about(tmp_path: Path) -> None:
         ("flow-sum", "3"),
     ]
     assert [p.what for p in found if p.severity == "note"] == ["1 query is open: G01"]
+
+
+def test_what_cannot_be_converted_is_asked_about(tmp_path: Path) -> None:
+    sheets = wb.good(3)
+    sheets["EFFECTS"][0].update(stat="F", value=5.2, df=58, df1=3)
+    sheets["EFFECTS"][1].update(stat="p", value=30)
+    sheets["EFFECTS"][2].update(stat="t", value=2.4)
+    found = told(tmp_path, sheets)
+    assert codes(found) == [
+        ("question", "not-converted", cell("value", 2)),
+        ("error", "range", cell("value", 3)),
+    ]
+    assert "more than two groups" in found[0].what
