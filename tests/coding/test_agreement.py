@@ -281,6 +281,18 @@ def test_a_study_that_one_coder_has_not_begun_is_not_compared(tmp_path: Path) ->
     assert row(found.table, "design", "STUDIES")["n"] == 3
 
 
+def test_facts_of_studies_alone_are_work_and_seeded_ones_are_not(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.xlsx", tmp_path / "b.xlsx"]
+    for path, design in zip(paths, ("RCT", "naturalistic"), strict=True):
+        rows = [{"study": "S1", "year": 2001, "design": design}, {"study": "S2", "year": 2002}]
+        fill_workbook(path, {"STUDIES": rows})
+    found = agreement(*paths)
+    assert set(zip(found.table["field"], found.table["n"], strict=True)) == {
+        ("year", 1),
+        ("design", 1),
+    }
+
+
 def test_a_faulty_cell_is_left_out(tmp_path: Path) -> None:
     coders = simulated_coders(4)
     paths = coders.write(tmp_path)
