@@ -37,6 +37,7 @@ _HOMES: dict[str, str] = {
     "components": "models.tidy",
     "confint": "models.confint",
     "correlation_covariance": "effectsize.correlated",
+    "escalc": "effectsize.escalc",
     "effect_size": "effectsize.convert",
     "fit": "models.fit",
     "glance": "models.tidy",

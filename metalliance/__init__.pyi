@@ -11,6 +11,7 @@ from metalliance.effectsize.convert import effect_size as effect_size
 from metalliance.effectsize.correlated import correlation_covariance as correlation_covariance
 from metalliance.effectsize.covariance import SamplingCovariance as SamplingCovariance
 from metalliance.effectsize.dependence import sampling_covariance as sampling_covariance
+from metalliance.effectsize.escalc import escalc as escalc
 from metalliance.effectsize.table import EffectTable as EffectTable
 from metalliance.errors import CodingError as CodingError
 from metalliance.errors import ConvergenceError as ConvergenceError

@@ -24,6 +24,7 @@ class Asked:
     """The options of one call; absent ones are None or empty."""
 
     file: Path
+    mapping: Path | None
     mods: str
     random: tuple[str, ...]
     structure: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -60,6 +61,8 @@ def run(arguments: Sequence[str]) -> int:
             stream.reconfigure(encoding="utf-8", errors="replace")
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    # A review is a million small values, hardly any of them in cycles.
+    gc.set_threshold(100_000)
     as_json, verbose = "--json" in arguments, "-v" in arguments[:1]
     command = next((word for word in arguments if not word.startswith("-")), "")
     try:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from metalliance.cli.asked import Asked, checked, pair, pairs, read_held
+from metalliance.cli.review import MappingFile
 from metalliance.cli.say import message, progress, say
 
 __all__ = ["fit"]
@@ -23,6 +24,7 @@ EffectsFile = Annotated[
 
 def fit(
     file: EffectsFile,
+    mapping: MappingFile = None,
     mods: Annotated[
         str, typer.Option(help='Moderators: "~ rater + year"; "~ 0 + rater": a mean per level.')
     ] = "~ 1",
@@ -133,6 +135,7 @@ def fit(
     asked = checked(
         Asked(
             file=file,
+            mapping=mapping,
             mods=mods,
             random=tuple(random or ()),
             structure=tuple(structure or ()),

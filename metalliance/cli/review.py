@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from metalliance.coding.review import Review
     from metalliance.workflow.analysis import Analysis
 
-__all__ = ["demo", "effects", "report"]
+__all__ = ["MappingFile", "demo", "effects", "report"]
 
 FORMATS = ("html", "svg", "pdf", "png")
 
@@ -21,19 +21,24 @@ ReviewFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="A coded workbook (.xlsx) or a flat .csv.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+MappingFile = Annotated[
+    Path | None,
+    typer.Option("--mapping", help="The file's own names for columns and levels (.toml)."),
+]
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="Analysis plan (.toml).")]
 
 
 def effects(
     review: ReviewFile,
     out: Annotated[Path, typer.Option("--out", help="Where to write the table (.csv).")],
+    mapping: MappingFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the effect table of a review as CSV."""
     from metalliance.coding.review import read_review
     from metalliance.report.tables import write_csv
 
-    table = read_review(review).effects()
+    table = read_review(review, mapping).effects()
     write_csv(table.to_frame(), out)
     if as_json:
         result = {"path": str(out), "usable": len(table), "excluded": len(table.excluded())}
@@ -49,13 +54,14 @@ def report(
     formats: Annotated[
         str, typer.Option(help="Comma-separated: html, svg, pdf, png.")
     ] = "html,svg,pdf,png",
+    mapping: MappingFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Analyse a review and write its report with forest plots."""
     from metalliance.coding.review import read_review
 
     chosen = _formats(formats)
-    read = read_review(review)
+    read = read_review(review, mapping)
     _refuse_empty(read)
     folder = out or Path("reports") / review.stem
     analysis, paths = _report(read, folder, plan, chosen)

@@ -16,6 +16,7 @@ from metalliance.coding.effect_file import EffectFile, read_effect_file, retyped
 from metalliance.coding.guard import file_problem
 from metalliance.coding.review import read_review
 from metalliance.coding.spreadsheet import Source, open_source
+from metalliance.coding.workbook import is_workbook, sheet_names
 from metalliance.effectsize.table import CORE_COLUMNS, EffectTable, pairs_among
 from metalliance.errors import CodingError, Problem, SpecificationError
 from metalliance.models.formula import parse_formula
@@ -87,8 +88,7 @@ class Rows:
 def read_rows(asked: Asked) -> Rows:
     """Read FILE, keep the rows asked for, and refuse what cannot be one pool."""
     source = open_source(asked.file)
-    names = {name.strip().upper() for name in source.sheet_names}
-    workbook = source.kind == "workbook" and {"EFFECTS", "STUDIES"} <= names
+    workbook = is_workbook(source, sheet_names(source))
     file = None if workbook else read_effect_file(source, [asked.yi, asked.vi])
     rows = _of_review(source, asked, workbook) if file is None else _of_table(source, file)
     rows = replace(rows, frame=_chosen(rows.frame, asked.where))
@@ -173,7 +173,7 @@ def _of_table(source: Source, file: EffectFile) -> Rows:
 
 def _of_review(source: Source, asked: Asked, workbook: bool) -> Rows:
     try:
-        review = read_review(asked.file)
+        review = read_review(asked.file, asked.mapping)
     except CodingError as error:
         if workbook or not any(one.code == "missing-column" for one in error.problems):
             raise

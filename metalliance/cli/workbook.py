@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from metalliance.cli.review import MappingFile
 from metalliance.cli.say import BAD_INPUT, OK, emit, say
 from metalliance.errors import MetallianceError, Problem
 
@@ -182,6 +184,13 @@ def check(
             "--annotate", help="Write a copy (.xlsx) with marked cells and a sheet PROBLEMS."
         ),
     ] = None,
+    mapping: MappingFile = None,
+    save_mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-mapping", help="Write what every column is read as, for editing (.toml)."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a review: every problem at once, with its cell.
@@ -189,23 +198,33 @@ def check(
     metalliance check review.xlsx
 
     metalliance check review.xlsx --annotate checked.xlsx
+
+    metalliance check table.csv --save-mapping names.toml
     """
+    if save_mapping is not None:
+        _save_mapping(review, mapping, save_mapping)
     from metalliance.coding.echo import echo
     from metalliance.coding.review import read_review
     from metalliance.coding.signs import sign_sentences
 
-    read = read_review(review, strict=False)
-    lines = (sign_sentences if signs else echo)(read, study=study, coder=coder)
+    read = read_review(review, mapping, strict=False)
+    everything = study is None and coder is None and not signs
+    unsaid = everything and not as_json and len(read.linked) > ECHO_AT_MOST
+    speak = sign_sentences if signs else echo
+    lines = () if unsaid else speak(read, study=study, coder=coder)
     problems = read.problems_of(study=study, coder=coder)
     counts = _severities(problems)
     copy = _annotate(read, annotate) if annotate is not None else ()
     if as_json:
-        result: dict[str, Any] = {"effects": list(lines), "counts": counts}
+        columns = [asdict(column) for column in read.columns]
+        result: dict[str, Any] = {"effects": list(lines), "counts": counts, "columns": columns}
         if annotate is not None:
             result["annotated"] = str(annotate)
         emit("check", result, problems=problems, ok=not counts["error"])
     else:
-        _show_check(problems, lines, limited=study is None and coder is None and not signs)
+        _show_check(problems, len(read.linked) if unsaid else len(lines), lines)
+        for line in _renamed_columns(read):
+            say(line)
         for name, value, why in read.assumed:
             say(f" assumed  {name} = {value} ({why})")
         for line in copy:
@@ -213,6 +232,32 @@ def check(
     if not lines and (study or coder):
         raise typer.BadParameter(f"no effect of study {study or '(any)'}, coder {coder or '(any)'}")
     raise typer.Exit(BAD_INPUT if counts["error"] else OK)
+
+
+def _save_mapping(review: Path, mapping: Path | None, target: Path) -> None:
+    from metalliance.coding.columns import columns_of
+    from metalliance.coding.files import write_whole
+    from metalliance.coding.mapping import mapping_text
+
+    if target.exists():
+        raise MetallianceError(f"{target} exists and is left as it is; choose another name")
+    text = mapping_text(columns_of(review, mapping), review.name)
+    write_whole(target, text.encode("utf-8"))
+    say(f"Wrote {target}. Edit it, then: metalliance check {review} --mapping {target}", err=True)
+
+
+def _renamed_columns(read: Review) -> tuple[str, ...]:
+    """One line per sheet with columns of other names than those of the codebook."""
+    found: dict[str, list[str]] = {}
+    for one in read.columns:
+        if one.how in ("synonym", "fallback", "mapping") or (
+            one.how == "name" and one.title != one.field
+        ):
+            found.setdefault(one.sheet, []).append(f"{one.title} → {one.field}")
+    return tuple(
+        f"    read  {sheet}{': ' if sheet else ''}{', '.join(names)}"
+        for sheet, names in found.items()
+    )
 
 
 def _annotate(read: Review, path: Path) -> tuple[str, ...]:
@@ -225,7 +270,7 @@ def _annotate(read: Review, path: Path) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _show_check(problems: Sequence[Problem], lines: tuple[str, ...], *, limited: bool) -> None:
+def _show_check(problems: Sequence[Problem], effects: int, lines: tuple[str, ...]) -> None:
     for severity in SEVERITIES:
         for problem in problems:
             if problem.severity == severity:
@@ -233,13 +278,12 @@ def _show_check(problems: Sequence[Problem], lines: tuple[str, ...], *, limited:
                 say(f"{label:>8}  {problem}")
     counts = _severities(problems)
     say(
-        f"{_many(len(lines), 'effect')}: {_many(counts['error'], 'error')}, "
+        f"{_many(effects, 'effect')}: {_many(counts['error'], 'error')}, "
         f"{_many(counts['question'], 'question')}, {counts['todo']} to do, "
         f"{_many(counts['note'], 'note')}."
     )
-    if limited and len(lines) > ECHO_AT_MOST:
+    if len(lines) < effects:
         say("See what its effects mean: metalliance check FILE --study NAME")
-        return
     for line in lines:
         say(line)
 

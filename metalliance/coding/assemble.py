@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from metalliance.coding.derivation import Facts
 from metalliance.coding.estimates import value_elsewhere
-from metalliance.coding.moderators import moderator_columns
 from metalliance.coding.plausibility import NOT_SIGNIFICANT, is_unused, needs
 from metalliance.coding.records import Key, Linked, Record, fault_of
 from metalliance.coding.sophistication import DOMAINS, Sophistication
 from metalliance.effectsize.convert import Estimate
-from metalliance.effectsize.table import CORE_COLUMNS, EXCLUDED_COLUMNS, EffectTable
 from metalliance.errors import ConversionError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from metalliance.effectsize.table import EffectTable
 
 __all__ = ["LeftOut", "Outcome", "Row", "Status", "build_table", "judge"]
 
@@ -149,6 +150,11 @@ def build_table(
     rows: Sequence[Row], role: str, correlations: pd.DataFrame | None = None
 ) -> EffectTable:
     """The effect table of one role."""
+    import pandas as pd
+
+    from metalliance.coding.moderators import moderator_columns
+    from metalliance.effectsize.table import EXCLUDED_COLUMNS, EffectTable
+
     used: list[tuple[Row, Estimate]] = []
     left: list[dict[str, str]] = []
     for row in rows:
@@ -179,6 +185,10 @@ def _excluded(row: Row, why: LeftOut) -> dict[str, str]:
 
 
 def _core(used: Sequence[tuple[Row, Estimate]]) -> dict[str, pd.Series]:
+    import pandas as pd
+
+    from metalliance.effectsize.table import CORE_COLUMNS
+
     values: dict[str, list[object]] = {name: [] for name in CORE_COLUMNS}
     for row, estimate in used:
         facts, effect = row.facts, row.linked.effect
@@ -227,6 +237,8 @@ def _derived(used: Sequence[tuple[Row, Estimate]]) -> dict[str, list[float]]:
 
 
 def _details(used: Sequence[tuple[Row, Estimate]]) -> dict[str, pd.Series]:
+    import pandas as pd
+
     details: dict[str, list[object]] = {
         "role": [row.role for row, _ in used],
         "label": [row.facts.label for row, _ in used],

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import datetime
-import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from metalliance.coding.codebook import Field, closest
+from metalliance.coding.raw import (
+    BLANKS,
+    ErrorValue,
+    Fault,
+    Raw,
+    Uncached,
+    a1,
+    column_letters,
+    column_number,
+    is_blank,
+    is_error_text,
+    shown,
+)
+from metalliance.coding.written_numbers import date_fault, no_number, parse_number
 
 __all__ = [
     "BLANK",
+    "BLANKS",
     "Code",
     "Coded",
     "ErrorValue",
@@ -19,41 +33,18 @@ __all__ = [
     "Raw",
     "Uncached",
     "a1",
-    "apa",
     "column_letters",
+    "column_number",
     "is_blank",
     "parse_cell",
     "parse_number",
     "shown",
 ]
 
-
-@dataclass(frozen=True, slots=True)
-class Uncached:
-    """A formula whose result the file does not hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorValue:
-    """A spreadsheet's own error, such as #N/A."""
-
-    text: str
-
-
-Raw = (
-    str
-    | float
-    | int
-    | bool
-    | datetime.date
-    | datetime.datetime
-    | datetime.time
-    | datetime.timedelta
-    | Uncached
-    | ErrorValue
-    | None
-)
 Code = Literal["", "NR", "NA", "blank", "faulty"]
+NOT_SIGNIFICANT = re.compile(r"\s*(n\.?\s*s\.?|not\s+significant)\s*", re.IGNORECASE)
+DAY_ZERO = datetime.date(1899, 12, 30)  # from which spreadsheets count days
+DAYS = range(36_526, 73_051)  # the years 2000 to 2099
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,68 +69,7 @@ class Coded:
     cell: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a cell and how to mend it."""
-
-    code: str
-    what: str
-    mend: str
-
-
 BLANK = Coded()
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
-DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
-THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)
-NOT_SIGNIFICANT = re.compile(r"\s*(n\.?\s*s\.?|not\s+significant)\s*", re.IGNORECASE)
-LEADING = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
-MINUS_SIGNS = "\u2212\u2013\u2014\u2010\u2011\u2012\ufe63\uff0d"
-BLANKS = " \t\r\n\v\f\u00a0\u2007\u202f\u200b\ufeff"
-WIDEST = 2**53
-
-
-def column_letters(column: int) -> str:
-    """Letters of a zero-based column.
-
-    >>> column_letters(0), column_letters(27)
-    ('A', 'AB')
-    """
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
-
-
-def a1(row: int, column: int) -> str:
-    """A1 address of a zero-based row and column.
-
-    >>> a1(16, 2)
-    'C17'
-    """
-    return f"{column_letters(column)}{row + 1}"
-
-
-def is_blank(raw: Raw) -> bool:
-    """Nothing, or nothing but blanks."""
-    return raw is None or (isinstance(raw, str) and not raw.strip(BLANKS))
-
-
-def shown(raw: Raw) -> str:
-    """A cell as a person would read it, cut to 80 characters."""
-    if raw is None or isinstance(raw, Uncached):
-        return ""
-    if isinstance(raw, ErrorValue):
-        return raw.text
-    if isinstance(raw, bool):
-        return str(raw).upper()
-    if isinstance(raw, float | int):
-        return _plain(float(raw))
-    if isinstance(raw, datetime.datetime) and raw.time() == datetime.time():
-        return raw.date().isoformat()
-    text = raw if isinstance(raw, str) else str(raw)
-    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def parse_cell(raw: Raw, field: Field, cell: str) -> tuple[Coded, Fault | None]:
@@ -157,7 +87,7 @@ def parse_cell(raw: Raw, field: Field, cell: str) -> tuple[Coded, Fault | None]:
             "holds a formula whose result was never saved",
             "open the file in a spreadsheet program and save it, or type the value",
         )
-    elif isinstance(raw, ErrorValue):
+    elif isinstance(raw, ErrorValue) or (isinstance(raw, str) and is_error_text(raw.strip())):
         found = Fault("error-value", "is an error of the spreadsheet", "correct the formula")
     else:
         code = _code(raw, field)
@@ -184,7 +114,7 @@ def _code(raw: Raw, field: Field) -> Code:
 
 
 def _parse(raw: Raw, field: Field) -> float | str | Fault:
-    if field.type in ("id", "text", "formula"):
+    if field.type in ("id", "text", "formula", "date"):
         return _text(raw, field)
     if field.type == "choice":
         return _choice(raw, field)
@@ -193,7 +123,11 @@ def _parse(raw: Raw, field: Field) -> float | str | Fault:
     if field.type == "statistic" and isinstance(raw, str) and NOT_SIGNIFICANT.fullmatch(raw):
         return "n.s."
     number = parse_number(raw)
-    return number if isinstance(number, Fault) else _in_range(number, field)
+    if not isinstance(number, Fault):
+        return _in_range(number, field)
+    if field.type != "statistic":
+        return number
+    return replace(number, mend=re.sub(r"move (\S+) to p_\w+", r"keep \1 in note", number.mend))
 
 
 def _text(raw: Raw, field: Field) -> str | Fault:
@@ -208,7 +142,7 @@ def _text(raw: Raw, field: Field) -> str | Fault:
             return Fault("id", "is no identifier", "use a short id of letters and digits")
         return text
     if field.type == "id" and not isinstance(raw, float | int):
-        return _date_fault("an id") if isinstance(raw, datetime.date) else _no_number(raw)
+        return date_fault(raw, "an id") if isinstance(raw, datetime.date) else no_number(raw)
     return shown(raw)
 
 
@@ -223,7 +157,7 @@ def _choice(raw: Raw, field: Field) -> str | Fault:
     if level is not None:
         return level
     if isinstance(raw, datetime.date):
-        return _date_fault("a level")
+        return date_fault(raw, "a level")
     near = field.level(closest(text, (*field.levels, *(alias for alias, _ in field.aliases))))
     known = ", ".join(field.levels)
     mend = f"did you mean {near!r}? Levels: {known}" if near else f"use one of: {known}"
@@ -245,6 +179,8 @@ def _occasion(raw: Raw, field: Field) -> float | str | Fault:
             f"is no {field.name.replace('_', ' ')}",
             f"type a whole number of sessions, or {', '.join(words)}",
         )
+    if number in DAYS:
+        return date_fault(DAY_ZERO + datetime.timedelta(days=int(number)), "a session")
     if number < 0 or number != int(number):
         return Fault("range", "is no number of sessions", "type a whole number from 0")
     return number
@@ -276,120 +212,3 @@ def _no_correlation(number: float) -> Fault:
     if 1 < abs(number) < 100 and number == int(number):
         mend = f"did you mean {number / 100:.2f}? Otherwise check the printed value"
     return Fault("correlation-range", "a correlation lies between −1 and 1", mend)
-
-
-def parse_number(raw: Raw) -> float | Fault:
-    """A number, or what is wrong with the text that should be one.
-
-    >>> parse_number(".31")
-    0.31
-    >>> parse_number("0,35").mend
-    'type 0.35'
-    """
-    if isinstance(raw, bool) or raw is None:
-        return _no_number(raw)
-    if isinstance(raw, float | int):
-        number = float(raw) if abs(raw) < 1e308 else math.inf
-        return number if math.isfinite(number) else _no_number(raw)
-    if isinstance(raw, datetime.date | datetime.time | datetime.timedelta):
-        return _date_fault("a number")
-    if not isinstance(raw, str):
-        return _no_number(raw)
-    text = raw.strip(BLANKS)
-    if NUMBER.fullmatch(text):
-        number = float(text)
-        return number if math.isfinite(number) and abs(number) < 1e300 else _no_number(raw)
-    return _text_fault(text)
-
-
-def _text_fault(text: str) -> Fault:
-    plain = text
-    for sign in MINUS_SIGNS:
-        plain = plain.replace(sign, "-")
-    if plain != text and NUMBER.fullmatch(plain):
-        return Fault(
-            "typographic-minus", "has a typographic minus, which is text", f"type {_clean(plain)}"
-        )
-    if THOUSANDS.fullmatch(text) and not text.lstrip("+-").startswith("0"):
-        whole = text.replace(",", "")
-        return Fault(
-            "thousands",
-            "is text: the comma may separate thousands or decimals",
-            f"type {_clean(whole)} or {_clean(text.replace(',', '.', 1))}"
-            if text.count(",") == 1 and "." not in text
-            else f"type {_clean(whole)}",
-        )
-    if DECIMAL_COMMA.fullmatch(plain):
-        number = _clean(plain.replace(",", "."))
-        return Fault("decimal-comma", "is text with a decimal comma", f"type {number}")
-    if text[:1] in "<>≤≥=~≈":
-        return Fault(
-            "inequality",
-            "is an inequality, not a number",
-            "move it to p_printed and type the number, or NR",
-        )
-    if text.endswith("%") and NUMBER.fullmatch(text[:-1].strip(BLANKS)):
-        number = _clean(repr(float(text[:-1].strip(BLANKS)) / 100))
-        return Fault("percent", "is text with a percent sign", f"type {number}")
-    return _trailing_fault(text)
-
-
-def _trailing_fault(text: str) -> Fault:
-    leading = LEADING.match(text)
-    rest = text[leading.end() :].strip(BLANKS) if leading else ""
-    if leading and rest and set(rest) <= set("*†‡+"):
-        number = leading.group().lstrip("+")
-        return Fault(
-            "stars",
-            "is text: a number with a mark of significance",
-            f"type {number} and move {rest} to p_printed",
-        )
-    if leading and re.fullmatch(r"[-–/]\s*\d+", rest):
-        return Fault("not-a-number", "is a range, not a number", "type one number, or NR")
-    if leading and rest and len(rest) < 30:
-        return Fault(
-            "not-a-number",
-            "is text, not a number",
-            f"type {leading.group()} and keep {rest!r} in note",
-        )
-    return Fault("not-a-number", "is text, not a number", "type the number, or NR, or leave blank")
-
-
-def _clean(text: str) -> str:
-    number = text.lstrip("+")
-    sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
-    return f"{sign}0{digits}" if digits.startswith(".") else f"{sign}{digits}"
-
-
-def _plain(number: float) -> str:
-    if math.isfinite(number) and number == int(number) and abs(number) < WIDEST:
-        return str(int(number))
-    return f"{number:.15g}"
-
-
-def _date_fault(wanted: str) -> Fault:
-    return Fault(
-        "date",
-        f"is a date where {wanted} is expected: spreadsheets turn an entry like 3-9 into one",
-        "format the cell as text and type it again",
-    )
-
-
-def _no_number(raw: Raw) -> Fault:
-    what = "is yes or no, not a number" if isinstance(raw, bool) else "is no usable number"
-    return Fault("not-a-number", what, "type the number, or NR, or leave blank")
-
-
-def apa(number: float, decimals: int) -> str:
-    """A number without its leading zero and with a true minus sign.
-
-    >>> apa(-0.314, 2)
-    '−.31'
-    >>> apa(1.2, 2)
-    '1.20'
-    """
-    text = f"{abs(number):.{decimals}f}"
-    if text.startswith("0."):
-        text = text[1:]
-    zero = not text.strip("0.")
-    return text if number >= 0 or zero else f"−{text}"

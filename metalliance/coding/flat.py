@@ -5,27 +5,69 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from metalliance.coding.cells import Coded, shown
-from metalliance.coding.codebook import load_codebook, normalise_header
+from metalliance.coding.codebook import SheetDefinition, load_codebook, normalise_header
+from metalliance.coding.grids import Grid, filled_rows
+from metalliance.coding.guard import file_problem
+from metalliance.coding.headers import HEADER_WITHIN, Header, find_header, recognised
+from metalliance.coding.mapping import renamed
+from metalliance.coding.problem_sheet import PROBLEM_SHEET
 from metalliance.coding.records import Findings, Linked, Record
-from metalliance.coding.spreadsheet import Grid, filled_rows
-from metalliance.coding.tables import Header, find_header, read_records
+from metalliance.coding.spreadsheet import Source
+from metalliance.coding.tables import read_records
 from metalliance.errors import CodingError, Problem
 
-__all__ = ["Assumed", "read_flat"]
+__all__ = ["Assumed", "read_flat", "table_sheet"]
 
 Assumed = tuple[str, str, str]
 FLAT = "a single table without this column"
 
 
-def read_flat(
-    grid: Grid, mapping: Mapping[str, str] | None, findings: Findings
-) -> tuple[tuple[Linked, ...], tuple[Assumed, ...]]:
-    """Read a table of effects, filling what such a table leaves unsaid and saying so."""
+def table_sheet(source: Source, columns: Mapping[str, str]) -> Grid:
+    """The first sheet whose header names fields; else the first with anything in it.
+
+    Parameters
+    ----------
+    source : Source
+    columns : Mapping of str to str
+        Titles of columns to fields, from a mapping.
+    """
     definition = load_codebook().flat
+    given = renamed(columns)
+    first: Grid | None = None
+    for name in source.sheet_names:
+        if name.strip().upper() == PROBLEM_SHEET:
+            continue
+        grid = source.grid(name)
+        rows = list(islice(filled_rows(grid), HEADER_WITHIN))
+        if not rows:
+            continue
+        first = grid if first is None else first
+        if any(recognised(grid, definition, row, given) >= 2 for row in rows):
+            return grid
+    if first is None:
+        mend = "give a file with one row per effect"
+        raise file_problem(source.path, "empty", "holds no rows", mend)
+    return first
+
+
+def read_flat(
+    grid: Grid, definition: SheetDefinition, mapping: Mapping[str, str], findings: Findings
+) -> tuple[tuple[Linked, ...], tuple[Assumed, ...]]:
+    """Read a table of effects, filling what such a table leaves unsaid and saying so.
+
+    Parameters
+    ----------
+    grid : Grid
+    definition : SheetDefinition
+        Of the single table.
+    mapping : Mapping of str to str
+        Titles of columns to fields.
+    findings : Findings
+    """
     header = find_header(grid, definition, findings, flat=True, mapping=mapping)
-    _check_mapping(grid, header, mapping or {})
     _check_columns(grid, header, findings)
     records = read_records(grid, definition, header, findings)
     if not records:
@@ -78,26 +120,6 @@ def _sheet_problem(grid: Grid, cell: str, code: str, what: str, mend: str) -> Pr
     )
 
 
-def _check_mapping(grid: Grid, header: Header, mapping: Mapping[str, str]) -> None:
-    definition = load_codebook().flat
-    row = grid.rows[header.row] if header.row >= 0 else ()
-    titles = [shown(cell).strip() for cell in row]
-    present = {normalise_header(title) for title in titles}
-    cell = f"A{header.row + 1}" if header.row >= 0 else ""
-    wrong = []
-    for column, field in mapping.items():
-        if normalise_header(column) not in present:
-            what = f"has no column {column!r}, which the mapping names"
-            mend = f"its columns are: {', '.join(titles)[:200]}"
-            wrong.append(_sheet_problem(grid, cell, "mapping", what, mend))
-        elif definition.find(field) is None and not field.startswith("mod:"):
-            what = f"column {column!r} is mapped to {field!r}, which is no field"
-            mend = "use a name such as study, n, r, or mod:name for a moderator"
-            wrong.append(_sheet_problem(grid, cell, "mapping", what, mend))
-    if wrong:
-        raise CodingError(wrong)
-
-
 def _check_columns(grid: Grid, header: Header, findings: Findings) -> None:
     fields = header.fields
     has_effect = "r" in fields or "value" in fields or "yi" in fields
@@ -114,9 +136,10 @@ def _check_columns(grid: Grid, header: Header, findings: Findings) -> None:
     what = f"has no column {' and no column '.join(lacking)}" + (
         f"; it has: {seen}" if seen else ""
     )
-    mend = "name the columns so in the first row, or pass mapping={'your column': 'study', …}"
+    mend = 'name the columns so in the first row, or say in a mapping: "your column" = "study"'
     cell = f"A{header.row + 1}" if header.row >= 0 else ""
-    raise CodingError([_sheet_problem(grid, cell, "missing-column", what, mend)])
+    missing = _sheet_problem(grid, cell, "missing-column", what, mend)
+    raise CodingError([*findings.problems, missing])
 
 
 def _check_width(grid: Grid, header: Header, findings: Findings) -> None:

@@ -8,29 +8,31 @@ a reader sets memory aside for it.
 from __future__ import annotations
 
 import io
-import re
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from xml.parsers import expat
 
-from metalliance.coding.cells import a1
+from metalliance.coding.ods_scan import OdsParts
+from metalliance.coding.safe_xml import RefusedError
+from metalliance.coding.sheet_facts import SheetFacts
+from metalliance.coding.xlsx_parts import XlsxParts
 from metalliance.errors import CodingError, Problem
 
-__all__ = ["MAX_CELLS", "FileKind", "SheetFacts", "file_problem", "inspect_workbook", "sniff_kind"]
+__all__ = ["MAX_TEXT", "FileKind", "Inspected", "file_problem", "inspect_workbook", "sniff_kind"]
 
-FileKind = Literal["workbook", "text"]
+FileKind = Literal["workbook", "text", "folder"]
 MAX_FILE = 200 * 2**20
+MAX_TEXT = 50 * 2**20
 MAX_MEMBER = 200 * 2**20
 MAX_TOTAL = 400 * 2**20
 MAX_MEMBERS = 5_000
 MAX_RATIO = 400
 RATIO_MATTERS_ABOVE = 8 * 2**20
-MAX_CELLS = 5_000_000
-MAX_DEPTH = 200
 CHUNK = 2**16
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 BINARY = {
@@ -39,37 +41,23 @@ BINARY = {
     b"\x1f\x8b": "a compressed file",
     b"Rar!": "an archive",
     b"7z\xbc\xaf": "an archive",
+    b"{\\rtf": "a text document",
 }
-ADDRESS = re.compile(r"([A-Z]{1,4})([1-9]\d{0,7})", re.ASCII)
+MARKUP = (b"<?xml", b"<!doctype", b"<html", b"<table")
+ZIPPED = {
+    "xl/workbook.bin": ("an .xlsb workbook", "save it as .xlsx"),
+    "word/document.xml": ("a Word document", "give the spreadsheet"),
+    "Index/Document.iwa": ("an Apple Numbers file", "in Numbers: File, Export To, Excel"),
+}
+SAVE_AGAIN = "open it in a spreadsheet program and save it again as .xlsx"
 
 
-@dataclass(slots=True)
-class SheetFacts:
-    """What one sheet of a workbook holds, before it is read.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """What the sheets of a workbook hold, by name, and whether it links to other files."""
 
-    Attributes
-    ----------
-    rows, columns : int
-        The box that reaches from A1 to the farthest filled row and column.
-    farthest : str
-        Address of the filled cell that is farthest out.
-    uncached : set of str
-        Cells with a formula and no saved result.
-    errors : dict of str to str
-        Cells with a spreadsheet error, by address.
-    """
-
-    name: str = ""
-    rows: int = 0
-    columns: int = 0
-    farthest: str = ""
-    uncached: set[str] = field(default_factory=set)
-    errors: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def too_large(self) -> bool:
-        """True where reading would need memory for more than ``MAX_CELLS`` cells."""
-        return self.rows * self.columns > MAX_CELLS
+    sheets: dict[str, SheetFacts]
+    linked: bool
 
 
 def file_problem(path: Path, code: str, what: str, mend: str, value: str = "") -> CodingError:
@@ -87,41 +75,68 @@ def file_problem(path: Path, code: str, what: str, mend: str, value: str = "") -
 
 
 def sniff_kind(path: Path) -> FileKind:
-    """Tell a workbook from text by its first bytes, and refuse everything else."""
-    try:
-        if path.is_dir():
-            raise file_problem(path, "directory", "is a folder", "give the file inside it")
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(8)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        what = "does not exist" if isinstance(error, FileNotFoundError) else f"no access: {reason}"
-        raise file_problem(path, "missing", what, "check the name and the folder") from None
-    if size == 0:
-        raise file_problem(path, "empty", "is empty", "give a file with one row per effect")
-    if size > MAX_FILE:
-        raise file_problem(path, "too-large", f"has {size:,} bytes", "reviews are far smaller")
-    if head.startswith(OLE):
-        raise file_problem(
-            path,
-            "locked",
-            "is protected by a password, or an old .xls file",
-            "open it in a spreadsheet program and save it as .xlsx without a password",
-        )
-    for magic, name in BINARY.items():
-        if head.startswith(magic):
-            raise file_problem(path, "wrong-type", f"is {name}", "give an .xlsx or .csv file")
-    return "workbook" if head.startswith(b"PK") else "text"
-
-
-def inspect_workbook(path: Path, content: bytes) -> tuple[dict[str, SheetFacts], bool]:
-    """Stream every part of a workbook; the facts by sheet name, and if it links to other files.
+    """Tell a workbook from text and from a folder, and refuse everything else.
 
     Raises
     ------
     CodingError
-        With one problem where the file is corrupt, hostile, or no .xlsx.
+        With one problem.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            return "folder"
+        if not stat.S_ISREG(status.st_mode):
+            raise file_problem(path, "wrong-type", "is no ordinary file", "give a spreadsheet")
+        with path.open("rb") as file:
+            head = file.read(512)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        what = "does not exist" if isinstance(error, FileNotFoundError) else f"no access: {reason}"
+        raise file_problem(path, "missing", what, "check the name and the folder") from None
+    if status.st_size == 0:
+        raise file_problem(path, "empty", "is empty", "give a file with one row per effect")
+    kind: FileKind = "workbook" if head.startswith(b"PK") else "text"
+    limit = MAX_FILE if kind == "workbook" or head.startswith(OLE) else MAX_TEXT
+    if status.st_size > limit:
+        what = f"has {status.st_size:,} bytes"
+        raise file_problem(path, "too-large", what, "reviews are far smaller")
+    _refuse_other(path, head)
+    return kind
+
+
+def _refuse_other(path: Path, head: bytes) -> None:
+    if head.startswith(OLE):
+        raise _ole_problem(path)
+    for magic, name in BINARY.items():
+        if head.startswith(magic):
+            raise file_problem(path, "wrong-type", f"is {name}", "give an .xlsx or .csv file")
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(MARKUP):
+        raise file_problem(path, "wrong-type", "is a web page or an XML file", SAVE_AGAIN)
+
+
+def _ole_problem(path: Path) -> CodingError:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        content = b""
+    if "EncryptedPackage".encode("utf-16-le") in content:
+        what, mend = "is protected by a password", "save it without one"
+        return file_problem(path, "locked", what, mend)
+    if any(name.encode("utf-16-le") in content for name in ("Workbook", "Book")):
+        return file_problem(path, "old-format", "is an old .xls file", "save it as .xlsx")
+    what = "is protected by a password, or an old .xls file"
+    mend = "open it in a spreadsheet program and save it as .xlsx without a password"
+    return file_problem(path, "locked", what, mend)
+
+
+def inspect_workbook(path: Path, content: bytes) -> Inspected:
+    """Stream every part of a workbook, and say what its sheets hold.
+
+    Raises
+    ------
+    CodingError
+        With one problem where the file is corrupt, hostile, or no spreadsheet.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -144,20 +159,34 @@ def inspect_workbook(path: Path, content: bytes) -> tuple[dict[str, SheetFacts],
 
 
 def _corrupt(path: Path, why: str) -> CodingError:
-    return file_problem(
-        path,
-        "corrupt",
-        f"is no readable .xlsx file: {why}",
-        "open it in a spreadsheet program and save it again as .xlsx",
-    )
+    return file_problem(path, "corrupt", f"is no readable spreadsheet: {why}", SAVE_AGAIN)
 
 
 def _hostile(path: Path, member: str, what: str) -> CodingError:
-    mend = "open it in a spreadsheet program and save it again as .xlsx"
-    return file_problem(path, "hostile", f"is refused: {what}", mend, value=member[:80])
+    return file_problem(path, "hostile", f"is refused: {what}", SAVE_AGAIN, value=member[:80])
 
 
-def _inspect(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, SheetFacts], bool]:
+def _inspect(path: Path, archive: zipfile.ZipFile) -> Inspected:
+    _check_members(path, archive)
+    parts = _parts(path, archive)
+    total = 0
+    for name in parts.in_order(archive.namelist()):
+        follower = parts.follower(name)
+        try:
+            for piece in _pieces(path, archive, archive.getinfo(name)):
+                total += len(piece)
+                if total > MAX_TOTAL:
+                    raise _hostile(path, name, f"it unpacks to over {MAX_TOTAL:,} bytes")
+                if follower is not None:
+                    follower.feed(piece)
+            if follower is not None:
+                follower.close()
+        except RefusedError as error:
+            raise _hostile(path, name, str(error)) from None
+    return Inspected(sheets=parts.sheets(), linked=parts.linked)
+
+
+def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     members = archive.infolist()
     names = [member.filename for member in members]
     if len(members) > MAX_MEMBERS:
@@ -165,38 +194,35 @@ def _inspect(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, SheetFacts
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise _hostile(path, twice, "a part stands in it twice")
-    if "xl/workbook.xml" not in names:
-        raise file_problem(
-            path,
-            "wrong-type",
-            "is a zip file but no .xlsx workbook",
-            "save it as .xlsx (not .ods, .xlsb or .docx)",
-        )
-    sheets: dict[str, SheetFacts] = {}
-    parsers = _Parts()
-    total = 0
-    for member in members:
-        if member.flag_bits & 1:
-            raise file_problem(path, "locked", "is encrypted", "save it without a password")
-        facts = SheetFacts()
-        parser = parsers.parser_for(member.filename, facts)
-        for piece, size in _pieces(path, archive, member):
-            if total + size > MAX_TOTAL:
-                raise _hostile(path, member.filename, f"it unpacks to over {MAX_TOTAL:,} bytes")
-            if parser is not None:
-                _feed(path, member.filename, parser, piece)
-        total += member.file_size
-        if parser is not None:
-            parser.Parse(b"", True)
-        if member.filename.startswith("xl/worksheets/"):
-            sheets[member.filename] = facts
-    linked = any(name.startswith("xl/externalLinks/") for name in names)
-    return parsers.by_name(sheets), linked
+    if any(member.flag_bits & 1 for member in members):
+        raise file_problem(path, "locked", "is encrypted", "save it without a password")
 
 
-def _pieces(
-    path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo
-) -> Iterator[tuple[bytes, int]]:
+def _parts(path: Path, archive: zipfile.ZipFile) -> XlsxParts | OdsParts:
+    names = archive.namelist()
+    if "xl/workbook.xml" in names:
+        return XlsxParts()
+    if _start(archive, "mimetype").startswith(b"application/vnd.oasis.opendocument.spreadsheet"):
+        if b"encryption-data" in _start(archive, "META-INF/manifest.xml"):
+            what, mend = "is protected by a password", "save it without one"
+            raise file_problem(path, "locked", what, mend)
+        return OdsParts()
+    for name, (what, mend) in ZIPPED.items():
+        if name in names:
+            raise file_problem(path, "wrong-type", f"is {what}", mend)
+    tables = any(name.lower().endswith((".csv", ".tsv")) for name in names)
+    mend = "unpack it, and give the folder" if tables else "save it as .xlsx"
+    raise file_problem(path, "wrong-type", "is a zip file but no workbook", mend)
+
+
+def _start(archive: zipfile.ZipFile, name: str) -> bytes:
+    if name not in archive.namelist():
+        return b""
+    with archive.open(name) as stream:
+        return stream.read(2**20)
+
+
+def _pieces(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
     size = 0
     packed = max(member.compress_size, 1)
     with archive.open(member) as stream:
@@ -208,138 +234,4 @@ def _pieces(
                 raise _hostile(
                     path, member.filename, "a part unpacks to hundreds of times its size"
                 )
-            yield piece, size
-
-
-class _RefusedError(Exception):
-    """A construct that no spreadsheet program writes."""
-
-
-def _feed(path: Path, member: str, parser: expat.XMLParserType, piece: bytes) -> None:
-    try:
-        parser.Parse(piece, False)
-    except _RefusedError as error:
-        raise _hostile(path, member, str(error)) from None
-
-
-def _refuse_doctype(*_: object) -> None:
-    raise _RefusedError("its XML declares a document type or entities")
-
-
-class _Parts:
-    """Parsers for the parts of a package, and what joins sheet names to their parts."""
-
-    def __init__(self) -> None:
-        self.ids: dict[str, str] = {}
-        self.targets: dict[str, str] = {}
-
-    def parser_for(self, name: str, facts: SheetFacts) -> expat.XMLParserType | None:
-        if not name.lower().endswith((".xml", ".rels", ".vml")):
-            return None
-        parser = expat.ParserCreate(namespace_separator=" ")
-        parser.buffer_text = True
-        parser.StartDoctypeDeclHandler = _refuse_doctype
-        parser.EntityDeclHandler = _refuse_doctype
-        if name == "xl/workbook.xml":
-            parser.StartElementHandler = self._workbook
-        elif name == "xl/_rels/workbook.xml.rels":
-            parser.StartElementHandler = self._relation
-        elif name.startswith("xl/worksheets/"):
-            scan = _SheetScan(facts)
-            parser.StartElementHandler = scan.start
-            parser.EndElementHandler = scan.end
-            parser.CharacterDataHandler = scan.text
-        return parser
-
-    def _workbook(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag.rpartition(" ")[2] == "sheet":
-            for key, value in attributes.items():
-                if key.endswith("relationships id"):
-                    self.ids[attributes.get("name", "")] = value
-
-    def _relation(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag.rpartition(" ")[2] == "Relationship":
-            self.targets[attributes.get("Id", "")] = attributes.get("Target", "")
-
-    def by_name(self, parts: dict[str, SheetFacts]) -> dict[str, SheetFacts]:
-        found: dict[str, SheetFacts] = {}
-        for name, identifier in self.ids.items():
-            target = self.targets.get(identifier, "")
-            part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-            facts = parts.get(part.replace("xl/./", "xl/"))
-            if facts is not None:
-                facts.name = name
-                found[name] = facts
-        return found
-
-
-class _SheetScan:
-    """Follow a sheet's cells without keeping them."""
-
-    def __init__(self, facts: SheetFacts) -> None:
-        self.facts = facts
-        self.depth = 0
-        self.row = -1
-        self.column = -1
-        self.kind = ""
-        self.formula = self.filled = self.in_value = False
-        self.value: list[str] = []
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise _RefusedError("its XML is nested too deeply")
-        name = tag.rpartition(" ")[2]
-        if name == "c":
-            self._place(attributes.get("r", ""))
-            self.kind = attributes.get("t", "")
-            self.formula = self.filled = False
-            self.value = []
-        elif name == "row":
-            given = attributes.get("r", "")
-            self.row = int(given) - 1 if given.isascii() and given.isdigit() else self.row + 1
-            self.column = -1
-        elif name == "f":
-            self.formula = True
-        elif name == "v":
-            self.in_value = True
-        elif name == "is":
-            self.filled = True
-
-    def text(self, data: str) -> None:
-        if self.in_value and len(self.value) < 8:
-            self.value.append(data)
-
-    def end(self, tag: str) -> None:
-        self.depth -= 1
-        name = tag.rpartition(" ")[2]
-        if name == "v":
-            self.in_value = False
-        elif name == "c":
-            self._finish()
-
-    def _place(self, reference: str) -> None:
-        match = ADDRESS.fullmatch(reference)
-        if match is None:
-            self.row, self.column = max(self.row, 0), self.column + 1
-            return
-        column = 0
-        for letter in match.group(1):
-            column = column * 26 + ord(letter) - 64
-        self.row, self.column = int(match.group(2)) - 1, column - 1
-
-    def _finish(self) -> None:
-        value = "".join(self.value)
-        if not (self.formula or self.filled or value):
-            return
-        facts, address = self.facts, a1(self.row, self.column)
-        if self.row >= facts.rows or self.column >= facts.columns:
-            facts.rows = max(facts.rows, self.row + 1)
-            facts.columns = max(facts.columns, self.column + 1)
-            facts.farthest = address
-        if self.kind == "e":
-            facts.errors[address] = value[:20]
-        elif self.formula and not value and self.kind != "str":
-            facts.uncached.add(address)
-        if len(facts.uncached) + len(facts.errors) > MAX_CELLS:
-            raise _RefusedError("it has too many formulas")
+            yield piece

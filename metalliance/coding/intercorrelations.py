@@ -9,15 +9,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from metalliance.coding.assemble import Row
 from metalliance.coding.codebook import closest
 from metalliance.coding.records import Findings, Record
 from metalliance.effectsize.convert import Estimate
-from metalliance.effectsize.correlated import olkin_siotani
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["check_intercorrelations", "effect_correlations"]
 
@@ -86,7 +86,9 @@ def _ask_if_impossible(
         return
     named = ", ".join(f"{value:g}" for value in r)
     what = f"the correlations of {', '.join(three)} ({named}) cannot all hold in one sample"
-    findings.ask(rows[-1], "r", what, "check signs and values", "impossible-triple")
+    findings.ask(
+        max(rows, key=lambda row: row.row), "r", what, "check signs and values", "impossible-triple"
+    )
 
 
 def effect_correlations(intercorr: Sequence[Record], rows: Sequence[Row]) -> pd.DataFrame | None:
@@ -107,6 +109,8 @@ def effect_correlations(intercorr: Sequence[Record], rows: Sequence[Row]) -> pd.
     Olkin, I., & Finn, J. D. (1995). Psychological Bulletin, 118, 155–164.
     https://doi.org/10.1037/0033-2909.118.1.155
     """
+    import pandas as pd
+
     if not intercorr:
         return None
     direction = _directions(rows)
@@ -170,6 +174,10 @@ def _r(row: Row) -> float:
 
 
 def _sampling_correlation(first: Row, second: Row, known: Known) -> float | None:
+    import numpy as np
+
+    from metalliance.effectsize.correlated import olkin_siotani
+
     (a, o), (b, p) = _measures(first), _measures(second)
     if (a, o) == (b, p):
         return None

@@ -3,19 +3,67 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from metalliance.coding.cells import BLANK, Code, Coded
-from metalliance.coding.codebook import load_codebook
+from metalliance.coding.codebook import OWN, load_codebook
 from metalliance.errors import Problem, Severity
 
-__all__ = ["Answered", "Findings", "Key", "Linked", "Record", "built_in_model", "fault_of"]
+if TYPE_CHECKING:
+    from metalliance.coding.mapping import ColumnRead
+
+__all__ = [
+    "Answered",
+    "Findings",
+    "Key",
+    "Linked",
+    "Record",
+    "RowCells",
+    "built_in_model",
+    "fault_of",
+]
 
 SHEET_ORDER: tuple[str, ...] = tuple(sheet.name for sheet in load_codebook().sheets)
 Key = tuple[str, int, str]
 Answered = tuple[str, str, str, str, str, str]  # sheet, study, id, field, value, code
+
+
+class RowCells(Mapping[str, Coded]):
+    """The cells of one row by field, every column of its sheet included.
+
+    Most cells of a workbook are blank: these are made when they are asked for.
+
+    Parameters
+    ----------
+    filled : Mapping of str to Coded
+        Cells with something in them.
+    letters : Mapping of str to str
+        Column letters of every field.
+    row : int
+        Row number as the spreadsheet shows it.
+    """
+
+    __slots__ = ("_letters", "_row", "filled")
+
+    def __init__(self, filled: Mapping[str, Coded], letters: Mapping[str, str], row: int) -> None:
+        self.filled = filled
+        self._letters = letters
+        self._row = row
+
+    def __getitem__(self, name: str) -> Coded:
+        found = self.filled.get(name)
+        return Coded(cell=f"{self._letters[name]}{self._row}") if found is None else found
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._letters
+        yield from (name for name in self.filled if name not in self._letters)
+
+    def __len__(self) -> int:
+        return len(self._letters.keys() | self.filled.keys())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +95,37 @@ class Record:
         return self.sheet, self.row, self.part
 
     def coded(self, name: str) -> Coded:
-        """The cell of a field; a blank one where the sheet has no such column."""
-        return self.cells.get(name, BLANK)
+        """The cell of a field (``mod:name`` for the team's own); blank without such a column."""
+        if name in self.cells:
+            return self.cells[name]
+        own = name.removeprefix(OWN) if name.startswith(OWN) else ""
+        return self.extra.get(own, BLANK)
+
+    def _filled(self, name: str) -> Coded:
+        """As `coded`, without the address of a blank cell."""
+        if name.startswith(OWN):
+            return self.coded(name)
+        cells = self.cells.filled if isinstance(self.cells, RowCells) else self.cells
+        return cells.get(name, BLANK)
+
+    def filled(self) -> Iterable[str]:
+        """Names of the fields that are not blank, in the order of the columns."""
+        cells = self.cells.filled if isinstance(self.cells, RowCells) else self.cells
+        return (name for name, coded in cells.items() if coded.code != "blank")
 
     def text(self, name: str) -> str:
         """The text or level of a field; empty without a value."""
-        value = self.coded(name).value
+        value = self._filled(name).value
         return value if isinstance(value, str) else ""
 
     def number(self, name: str) -> float | None:
         """The number of a field, or None without one."""
-        value = self.coded(name).value
+        value = self._filled(name).value
         return value if isinstance(value, float) else None
 
     def code(self, name: str) -> Code:
         """'' where there is a value, else NR, NA, blank or faulty."""
-        return self.coded(name).code
+        return self._filled(name).code
 
     def is_blank(self, name: str) -> bool:
         """True where nothing is coded yet."""
@@ -107,6 +170,7 @@ class Linked:
         return of_study or self.effect.text("study")
 
 
+@cache
 def built_in_model(name: str) -> Record:
     """RAW or PRE as a record."""
     facts = load_codebook().models[name]
@@ -128,13 +192,14 @@ def fault_of(record: Record, faults: Mapping[Key, Problem]) -> Problem | None:
 
 
 class Findings:
-    """Problems as they are found, and which rows they spoil."""
+    """Problems as they are found, which rows they spoil, and what every column is read as."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.faults: dict[Key, Problem] = {}
         self.waiting: dict[str, dict[str, str]] = {}
         self.answers: frozenset[Answered] = frozenset()
+        self.columns: list[ColumnRead] = []
         self._told: set[tuple[str, str, str, str]] = set()
 
     def add(

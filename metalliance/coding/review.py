@@ -6,29 +6,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import ascii_uppercase
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from metalliance.coding.assemble import Row, build_table, judge
 from metalliance.coding.codebook import Codebook, load_codebook
+from metalliance.coding.conversion_check import check_conversion
 from metalliance.coding.derivation import derive
 from metalliance.coding.estimates import estimate_effect
 from metalliance.coding.evidence import check_evidence
 from metalliance.coding.field_rules import check_review
-from metalliance.coding.flat import Assumed, read_flat
+from metalliance.coding.flat import Assumed, read_flat, table_sheet
 from metalliance.coding.flow import check_flow
-from metalliance.coding.guard import file_problem
 from metalliance.coding.intercorrelations import check_intercorrelations, effect_correlations
 from metalliance.coding.linking import link
+from metalliance.coding.look_alikes import check_look_alikes
+from metalliance.coding.mapping import ColumnMapping, ColumnRead, as_mapping
 from metalliance.coding.plausibility import check_effect, check_measure
+from metalliance.coding.problem_sheet import PROBLEM_SHEET, read_answers
 from metalliance.coding.records import Findings, Key, Linked, Record
 from metalliance.coding.sophistication import score_effect
-from metalliance.coding.spreadsheet import Grid, Source, filled_rows, open_source
-from metalliance.coding.tables import recognised
-from metalliance.coding.workbook import read_sheets, read_workbook_records, unfinished
-from metalliance.effectsize.table import EffectTable
+from metalliance.coding.spreadsheet import Source, open_source
+from metalliance.coding.workbook import (
+    is_workbook,
+    read_sheets,
+    read_workbook_records,
+    sheet_names,
+    unfinished,
+)
 from metalliance.errors import CodingError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from metalliance.effectsize.table import EffectTable
 
 __all__ = ["Review", "ReviewKind", "read_review"]
 
@@ -62,6 +72,8 @@ class Review:
         What START says: title, construct, data (real or simulated), source.
     codebook : Codebook
         With the team's own moderators.
+    columns : tuple of ColumnRead
+        What every column of the file is read as.
     """
 
     path: Path
@@ -75,6 +87,7 @@ class Review:
     faults: Mapping[Key, Problem]
     about: Mapping[str, str] = field(default_factory=dict)
     codebook: Codebook = field(default_factory=load_codebook)
+    columns: tuple[ColumnRead, ...] = ()
 
     @property
     def studies(self) -> tuple[Record, ...]:
@@ -148,17 +161,21 @@ class Review:
 
 
 def read_review(
-    path: str | Path, mapping: Mapping[str, str] | None = None, strict: bool = True
+    path: str | Path,
+    mapping: str | Path | Mapping[str, object] | None = None,
+    strict: bool = True,
 ) -> Review:
-    """Read a workbook, or a single table (.xlsx, .csv, .tsv) with one row per effect.
+    """Read a workbook (.xlsx, .ods), a folder of tables (.csv), or a single table of effects.
 
     Parameters
     ----------
     path : str or Path
-        The file. It is never written to.
-    mapping : Mapping of str to str, optional
-        For a single table: names of its columns to names of the codebook, e.g.
-        ``{"Correlation": "r"}``.
+        The file or folder. It is never written to.
+    mapping : str, Path or Mapping, optional
+        The reviewer's own names: a TOML file, or the same as a mapping. For a single table names
+        of its columns to names of the codebook, ``{"Correlation": "r"}``; for a workbook by sheet,
+        ``{"EFFECTS": {"Sample size": "n"}}``; own words for levels under ``values``,
+        ``{"values": {"rater": {"client": "patient"}}}``.
     strict : bool
         True raises if anything is wrong; False moves faulty rows to ``effects().excluded()``.
 
@@ -172,22 +189,23 @@ def read_review(
         ``problems`` holds everything found, each with its cell and what to change. A file that
         cannot be read at all raises with one problem, whatever ``strict`` is.
     """
+    own = as_mapping(mapping)
     source = open_source(path)
     findings = Findings()
-    names = {name.strip().upper(): name for name in source.sheet_names}
-    if source.kind == "workbook" and {"EFFECTS", "STUDIES"} <= set(names):
-        if mapping:
-            raise ValueError("mapping renames columns of a single table, not of a workbook")
-        review = _read_workbook(source, names, findings)
+    names = sheet_names(source)
+    if is_workbook(source, names):
+        review = _read_workbook(source, names, own, findings)
     else:
-        review = _read_table(source, mapping, findings)
+        review = _read_table(source, own, findings)
     if strict and any(problem.severity == "error" for problem in review.problems):
         raise CodingError(review.problems)
     return review
 
 
-def _read_workbook(source: Source, names: Mapping[str, str], findings: Findings) -> Review:
-    records, codebook = read_workbook_records(source, names, findings)
+def _read_workbook(
+    source: Source, names: Mapping[str, str], mapping: ColumnMapping, findings: Findings
+) -> Review:
+    records, codebook = read_workbook_records(source, names, findings, mapping)
     sheets = read_sheets(records, names, findings)
     unfinished(records, codebook, findings)
     for record in sheets.measures:
@@ -196,9 +214,12 @@ def _read_workbook(source: Source, names: Mapping[str, str], findings: Findings)
     for one in linked:
         check_effect(one, findings)
     check_review(linked, findings)
+    for one in linked:
+        check_conversion(one, findings)
     check_evidence(linked, records, findings)
     check_intercorrelations(records, findings)
     check_flow(records, findings)
+    check_look_alikes(records, codebook, findings)
     return Review(
         path=source.path,
         sha256=source.sha256,
@@ -211,6 +232,7 @@ def _read_workbook(source: Source, names: Mapping[str, str], findings: Findings)
         faults=dict(findings.faults),
         about=_about(records),
         codebook=codebook,
+        columns=tuple(findings.columns),
     )
 
 
@@ -235,9 +257,22 @@ def _workbook_assumptions(linked: Sequence[Linked]) -> tuple[Assumed, ...]:
     return tuple(found)
 
 
-def _read_table(source: Source, mapping: Mapping[str, str] | None, findings: Findings) -> Review:
-    grid = _table_sheet(source)
-    linked, assumed = read_flat(grid, mapping, findings)
+def _read_table(source: Source, mapping: ColumnMapping, findings: Findings) -> Review:
+    codebook = mapping.applied(load_codebook())
+    columns = mapping.columns.get("", {})
+    for name in source.sheet_names:
+        if name.strip().upper() == PROBLEM_SHEET:
+            findings.answers = read_answers(source.grid(name))
+    grid = table_sheet(source, columns)
+    findings.problems += [
+        mapping.problem(
+            f"[{sheet}] is for a workbook, and this is a single table",
+            "write its columns at the top, above every [...]",
+        )
+        for sheet in mapping.columns
+        if sheet
+    ]
+    linked, assumed = read_flat(grid, codebook.flat, columns, findings)
     for one in linked:
         check_effect(one, findings)
     effects = tuple(one.effect for one in linked)
@@ -251,21 +286,6 @@ def _read_table(source: Source, mapping: Mapping[str, str] | None, findings: Fin
         effects_coded=effects,
         linked=linked,
         faults=dict(findings.faults),
+        codebook=codebook,
+        columns=tuple(findings.columns),
     )
-
-
-def _table_sheet(source: Source) -> Grid:
-    definition = load_codebook().flat
-    first: Grid | None = None
-    for name in source.sheet_names:
-        grid = source.grid(name)
-        rows = list(filled_rows(grid))
-        if not rows:
-            continue
-        first = grid if first is None else first
-        if any(recognised(grid, definition, row) >= 2 for row in rows[:20]):
-            return grid
-    if first is None:
-        mend = "give a file with one row per effect"
-        raise file_problem(source.path, "empty", "holds no rows", mend)
-    return first

@@ -1,243 +1,147 @@
-"""A grid of raw cells becomes records: find the header, match the columns, read every cell."""
+"""Rows below a header become records: every cell read, with its address."""
 
 from __future__ import annotations
 
-import datetime
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 
 from metalliance.coding.cells import (
     Coded,
     Fault,
     Raw,
     a1,
+    column_letters,
     is_blank,
     parse_cell,
     parse_number,
     shown,
 )
-from metalliance.coding.codebook import Field, SheetDefinition, closest, normalise_header
-from metalliance.coding.records import Findings, Record
-from metalliance.coding.spreadsheet import Grid, note
-from metalliance.errors import Problem
+from metalliance.coding.codebook import Field, SheetDefinition
+from metalliance.coding.damage import damage
+from metalliance.coding.grids import Grid, note
+from metalliance.coding.headers import Header
+from metalliance.coding.records import Findings, Record, RowCells
+from metalliance.coding.stray_rows import check_stray_rows
 
-__all__ = ["Header", "find_header", "read_records", "recognised"]
+__all__ = ["read_records"]
 
-HEADER_WITHIN = 20
 TEXT = "text"
 ALMOST_NUMBERS = ("decimal-comma", "thousands", "typographic-minus", "percent", "stars")
+_Read = tuple[Coded, Fault | None, Fault | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """Which column holds which field.
+class _Column:
+    """A column that is read: its field, its place, and what its cells were read as before."""
 
-    ``fields`` and ``extra`` map names to zero-based columns; ``row`` is zero-based, −1 without a
-    header.
-    """
+    name: str
+    field: Field
+    at: int
+    letters: str
+    own: bool
+    seen: dict[tuple[type, Raw], _Read] = dataclass_field(default_factory=dict)
 
-    row: int
-    fields: Mapping[str, int]
-    extra: Mapping[str, int]
+    def read(self, raw: Raw, row: int) -> _Read:
+        """A cell of row number ``row``, as its spreadsheet counts."""
+        key = (type(raw), raw)
+        found = self.seen.get(key)
+        if found is None:
+            found = self.seen[key] = (*self._parsed(raw), damage(raw, self.field))
+        coded, fault, remark = found
+        cell = f"{self.letters}{row}"
+        coded = Coded(value=coded.value, code=coded.code, text=coded.text, cell=cell)
+        return coded, fault, remark
 
-
-def recognised(grid: Grid, definition: SheetDefinition, row: int) -> int:
-    """How many cells of a row name a field."""
-    names = {field.name for cell in grid.rows[row] if (field := definition.find(shown(cell)))}
-    return len(names)
-
-
-def find_header(
-    grid: Grid,
-    definition: SheetDefinition,
-    findings: Findings,
-    *,
-    flat: bool = False,
-    mapping: Mapping[str, str] | None = None,
-) -> Header:
-    """Match the columns of the first row that looks like a header."""
-    renamed = {normalise_header(key): value for key, value in (mapping or {}).items()}
-    row = _header_row(grid, definition, renamed)
-    fields: dict[str, int] = {}
-    extra: dict[str, int] = {}
-    if row < 0:
-        return Header(row=-1, fields=fields, extra=extra)
-    unknown = []
-    for column, raw in enumerate(grid.rows[row]):
-        if is_blank(raw):
-            continue
-        title = shown(raw).strip()
-        title = renamed.get(normalise_header(title), title)
-        field = definition.find(title)
-        if field is None:
-            unknown.append((column, title))
-        elif field.name in fields:
-            first = grid.at(row, fields[field.name])
-            findings.problems.append(
-                _twice(grid, row, column, title, shown(first), fields[field.name], field.name)
-            )
-        else:
-            fields[field.name] = column
-    for column, title in unknown:
-        _place_unknown(grid, row, column, title, definition, findings, fields, extra, flat)
-    return Header(row=row, fields=fields, extra=extra)
-
-
-def _header_row(grid: Grid, definition: SheetDefinition, renamed: Mapping[str, str]) -> int:
-    enough = min(2, sum(field.required for field in definition.fields))
-    only_one = -1
-    for row in range(min(HEADER_WITHIN, len(grid.rows))):
-        mapped = sum(normalise_header(shown(cell)) in renamed for cell in grid.rows[row])
-        count = recognised(grid, definition, row) + mapped
-        if count >= enough:
-            return row
-        only_one = row if count and only_one < 0 else only_one
-    return only_one
-
-
-def _header_error(grid: Grid, row: int, column: int, title: str, what: str, mend: str) -> Problem:
-    return Problem(
-        sheet=grid.sheet,
-        cell=a1(row, column),
-        value=title[:80],
-        what=what,
-        mend=mend,
-        severity="error",
-        code="unknown-column",
-    )
-
-
-def _twice(
-    grid: Grid, row: int, column: int, title: str, first: str, at: int, name: str
-) -> Problem:
-    return Problem(
-        sheet=grid.sheet,
-        cell=a1(row, column),
-        value=title,
-        what=f"{a1(row, at)} ({first!r}) and {a1(row, column)} ({title!r}) both mean {name}",
-        mend="keep one of them, or rename the other",
-        severity="error",
-        code="duplicate-column",
-    )
-
-
-def _place_unknown(
-    grid: Grid,
-    row: int,
-    column: int,
-    title: str,
-    definition: SheetDefinition,
-    findings: Findings,
-    fields: dict[str, int],
-    extra: dict[str, int],
-    flat: bool,
-) -> None:
-    wanted = normalise_header(title)
-    for field in definition.fields:
-        if field.name not in fields and wanted in map(normalise_header, field.fallback):
-            fields[field.name] = column
-            return
-    own = re.fullmatch(r"mod\s*:\s*(.+)", title, re.IGNORECASE)
-    if own or flat:
-        name = _moderator_name(own.group(1) if own else title)
-        if name in extra:
-            first = shown(grid.at(row, extra[name]))
-            findings.problems.append(_twice(grid, row, column, title, first, extra[name], name))
-        else:
-            extra[name] = column
-        return
-    if definition.name == "GRID" and re.fullmatch(r"O\d+", title, re.IGNORECASE):
-        what = f"GRID has columns O1 to O12; {title} is not read"
-        mend = "give the measure a lower number, or code these effects in EFFECTS"
-        findings.problems.append(_header_error(grid, row, column, title, what, mend))
-        return
-    near = closest(title, definition.names)
-    mend = f"did you mean {near}? " if near else ""
-    findings.problems.append(
-        note(
-            grid.sheet,
-            a1(row, column),
-            "is no column of this sheet and is not read",
-            f"{mend}The team's own variables are columns mod:name, declared in MODERATORS",
-            "unknown-column",
-            title[:80],
-        )
-    )
-
-
-def _moderator_name(title: str) -> str:
-    title = title.strip()
-    if title.isidentifier():
-        return title
-    name = re.sub(r"\W+", "_", normalise_header(title)).strip("_")
-    return f"mod_{name}" if not name or name[0].isdigit() else name
+    def _parsed(self, raw: Raw) -> tuple[Coded, Fault | None]:
+        loose = self.own and self.field.type == TEXT and not isinstance(raw, bool)
+        if loose and isinstance(raw, int | float):
+            return Coded(value=float(raw), code="", text=shown(raw)), None
+        return parse_cell(raw, self.field, "")
 
 
 def read_records(
     grid: Grid, definition: SheetDefinition, header: Header, findings: Findings
 ) -> tuple[Record, ...]:
     """Every row below the header that holds more than the template's own formulas."""
-    imported = {
-        name: column for name, column in header.fields.items() if definition[name].type != "formula"
-    }
-    columns = {**imported, **{f"+{name}": column for name, column in header.extra.items()}}
-    records = []
+    columns = _columns(definition, header)
+    letters = {c.name: c.letters for c in columns if not c.own}
+    own = {c.name: c.letters for c in columns if c.own}
+    records: list[Record] = []
     for row in range(header.row + 1, len(grid.rows)):
-        if all(is_blank(grid.at(row, column)) for column in columns.values()):
-            continue
-        records.append(_read_row(grid, definition, imported, header.extra, row, findings))
-    _note_merged(grid, header, set(columns.values()), findings)
-    for name in header.extra:
+        cells = grid.rows[row]
+        within = [c for c in columns if c.at < len(cells) and cells[c.at] != ""]
+        filled = [c for c in within if not is_blank(cells[c.at])]
+        if filled:
+            first = not records
+            records.append(_read_row(grid, filled, row, findings, letters, own, first))
+    check_stray_rows(records, findings)
+    _note_merged(grid, header, {column.at for column in columns}, findings)
+    for name in own:
         if definition.own_field(name).type == TEXT:
             _note_almost_numbers(name, records, findings)
     return tuple(records)
 
 
+def _columns(definition: SheetDefinition, header: Header) -> tuple[_Column, ...]:
+    fields = [(name, definition[name], at, False) for name, at in header.fields.items()]
+    fields += [(name, definition.own_field(name), at, True) for name, at in header.extra.items()]
+    return tuple(
+        _Column(name=name, field=field, at=at, letters=column_letters(at), own=own)
+        for name, field, at, own in fields
+        if field.type != "formula"
+    )
+
+
 def _read_row(
     grid: Grid,
-    definition: SheetDefinition,
-    fields: Mapping[str, int],
-    extra: Mapping[str, int],
+    filled: Sequence[_Column],
     row: int,
     findings: Findings,
+    letters: Mapping[str, str],
+    own_letters: Mapping[str, str],
+    first: bool,
 ) -> Record:
-    faults = []
     cells: dict[str, Coded] = {}
-    for name, column in fields.items():
-        coded, fault = parse_cell(grid.at(row, column), definition[name], a1(row, column))
+    own: dict[str, Coded] = {}
+    faults: list[tuple[str, _Column, Fault]] = []
+    remarks: list[tuple[str, Fault]] = []
+    for column in filled:
+        coded, fault, remark = column.read(grid.rows[row][column.at], row + 1)
+        (own if column.own else cells)[column.name] = coded
+        if fault is None and remark is None:
+            continue
+        name = f"mod:{column.name}" if column.own else column.name
         cells[name] = coded
         if fault is not None:
-            faults.append((name, fault))
-    own: dict[str, Coded] = {}
-    for name, column in extra.items():
-        raw = grid.at(row, column)
-        field = definition.own_field(name)
-        own[name], fault = parse_cell(raw, field, a1(row, column))
-        if field.type == TEXT and isinstance(raw, int | float) and not isinstance(raw, bool):
-            own[name] = Coded(value=float(raw), code="", text=shown(raw), cell=a1(row, column))
-        if fault is not None:
-            cells[f"mod:{name}"] = own[name]
-            faults.append((f"mod:{name}", fault))
-    record = Record(sheet=grid.sheet, row=row + 1, cells=cells, extra=own)
-    for name, fault in faults:
-        spoiled = replace(record, part=name) if _is_matrix_cell(definition, name) else record
+            faults.append((name, column, fault))
+        elif remark is not None:
+            remarks.append((name, remark))
+    record = Record(
+        sheet=grid.sheet,
+        row=row + 1,
+        cells=RowCells(cells, letters, row + 1),
+        extra=RowCells(own, own_letters, row + 1),
+    )
+    if first and _second_header(filled, faults):
+        what = "looks like a second line of header (units or explanations), which is no data"
+        again = Fault("second-header", what, "delete this row, or move it above the header")
+        faults = [(filled[0].name, filled[0], again)]
+    for name, column, fault in faults:
+        # A cell of a correlation matrix spoils its own effect, not the others of its row.
+        matrix = column.field.type == "statistic" and not column.own
+        spoiled = replace(record, part=name) if matrix else record
         findings.add("error", spoiled, name, fault.what, fault.mend, fault.code)
-    for name in fields:
-        _note_dates(record, name, grid.at(row, fields[name]), definition[name], findings)
+    for name, remark in remarks:
+        findings.add("note", record, name, remark.what, remark.mend, remark.code)
     return record
 
 
-def _is_matrix_cell(definition: SheetDefinition, name: str) -> bool:
-    """A cell of a correlation matrix spoils its own effect, not the others of its row."""
-    return name in definition.names and definition[name].type == "statistic"
-
-
-def _note_dates(record: Record, name: str, raw: Raw, field: Field, findings: Findings) -> None:
-    if field.type == TEXT and isinstance(raw, datetime.date):
-        what = "is a date: spreadsheets turn an entry like 3-9 into one"
-        mend = "format the cell as text and type it again"
-        findings.add("note", record, name, what, mend, "date")
+def _second_header(filled: Sequence[_Column], faults: Sequence[tuple[str, _Column, Fault]]) -> bool:
+    """Whether a row has words wherever numbers or levels should stand, in two columns or more."""
+    typed = [column for column in filled if column.field.type not in ("id", TEXT)]
+    words = [fault for _, _, fault in faults if fault.code in ("not-a-number", "unknown-level")]
+    return len(typed) == len(words) == len(faults) and len(words) > 1
 
 
 def _note_almost_numbers(name: str, records: Sequence[Record], findings: Findings) -> None:
@@ -261,25 +165,3 @@ def _note_merged(grid: Grid, header: Header, columns: set[int], findings: Findin
             what = f"cells {place} are merged: only the first holds the value"
             mend = "unmerge them and type the value in every row it is meant for"
             findings.problems.append(note(grid.sheet, a1(top, left), what, mend, "merged"))
-
-
-def missing_columns(
-    grid: Grid, definition: SheetDefinition, header: Header, findings: Findings
-) -> tuple[str, ...]:
-    """Required columns that the sheet does not have: one problem for all of them."""
-    absent = tuple(f.name for f in definition.fields if f.required and f.name not in header.fields)
-    if absent:
-        titles = [shown(cell) for cell in grid.rows[header.row]] if header.row >= 0 else []
-        seen = ", ".join(title for title in titles if title.strip())[:200]
-        findings.problems.append(
-            Problem(
-                sheet=grid.sheet,
-                cell=a1(max(header.row, 0), 0),
-                value="",
-                what=f"has no column {', '.join(absent)}" + (f"; it has: {seen}" if seen else ""),
-                mend="name the column as in the template",
-                severity="error",
-                code="missing-column",
-            )
-        )
-    return absent

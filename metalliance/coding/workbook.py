@@ -2,30 +2,87 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from metalliance.coding.codebook import Codebook, SheetDefinition, load_codebook
+from metalliance.coding.codebook import (
+    OWN,
+    Codebook,
+    SheetDefinition,
+    closest,
+    load_codebook,
+)
 from metalliance.coding.grid import expand_grid
+from metalliance.coding.grids import Grid, note
+from metalliance.coding.guard import file_problem
+from metalliance.coding.headers import find_header, missing_columns
 from metalliance.coding.linking import Sheets
+from metalliance.coding.mapping import ColumnMapping
 from metalliance.coding.own_moderators import own_fields
 from metalliance.coding.pairs import read_pairs
 from metalliance.coding.problem_sheet import PROBLEM_SHEET, read_answers
 from metalliance.coding.records import Findings, Record
 from metalliance.coding.sheets import schema_cell
-from metalliance.coding.spreadsheet import Grid, Source, note
-from metalliance.coding.tables import find_header, missing_columns, read_records
+from metalliance.coding.spreadsheet import Source
+from metalliance.coding.tables import read_records
 from metalliance.errors import CodingError, Problem
 
-__all__ = ["read_sheets", "read_workbook_records", "unfinished", "version_of"]
+__all__ = [
+    "is_workbook",
+    "read_sheets",
+    "read_workbook_records",
+    "sheet_names",
+    "unfinished",
+    "version_of",
+]
 
 Records = Mapping[str, tuple[Record, ...]]
 Names = Mapping[str, str]
 SCHEMA_COLUMN = 25
+KNOWN = frozenset(sheet.name for sheet in load_codebook().sheets)
+COPY = re.compile(r"(?:COPY OF )?([A-Z]+)[ _-]*(?:\(\d+\)|\d+|COPY|OLD|BACKUP)?")
+
+
+def sheet_names(source: Source) -> Names:
+    """Names of sheets as they stand in the file, by the form that capitals and blanks leave alone.
+
+    Raises
+    ------
+    CodingError
+        Where two sheets have the name of one sheet of the codebook.
+    """
+    found: dict[str, str] = {}
+    for name in source.sheet_names:
+        form = name.strip().upper()
+        if form in KNOWN and form in found:
+            what = f"sheets {found[form]!r} and {name!r} are both {form}"
+            mend = "keep one of them, or rename the other"
+            raise file_problem(source.path, "duplicate-sheet", what, mend)
+        found[form] = name
+    return found
+
+
+def is_workbook(source: Source, names: Names) -> bool:
+    """Whether these sheets make a coded workbook, and not a file with a single table.
+
+    Raises
+    ------
+    CodingError
+        Where it is one, and STUDIES or EFFECTS is not there.
+    """
+    absent = [name for name in ("STUDIES", "EFFECTS") if name not in names]
+    if absent and len({"STUDIES", "MEASURES", "MODELS", "EFFECTS"} & set(names)) > 1:
+        near = [closest(name, tuple(names)) for name in absent]
+        mend = f"did you mean {near[0]!r}? " if near[0] and near[0] not in KNOWN else ""
+        what = f"has no sheet {' and no sheet '.join(absent)}"
+        mend += "The sheets are called as in the template"
+        raise file_problem(source.path, "missing-sheet", what, mend)
+    return not absent
 
 
 def read_workbook_records(
-    source: Source, names: Names, findings: Findings
+    source: Source, names: Names, findings: Findings, mapping: ColumnMapping | None = None
 ) -> tuple[Records, Codebook]:
     """Every sheet of the codebook as records, and the codebook with the team's moderators.
 
@@ -35,17 +92,21 @@ def read_workbook_records(
     names : mapping
         Sheet names as they stand in the file, by their upper-case form.
     findings : Findings
+    mapping : ColumnMapping, optional
+        The reviewer's own names for columns and levels.
 
     Raises
     ------
     CodingError
         Where the workbook was made by a newer version of the schema.
     """
-    base = load_codebook()
+    mapping = mapping or ColumnMapping()
+    base = mapping.applied(load_codebook())
+    findings.problems += [*_without_sheet(mapping, names), *_copies(names)]
     _check_schema(source, names, base.schema, findings)
     if PROBLEM_SHEET in names:
         findings.answers = read_answers(source.grid(names[PROBLEM_SHEET]))
-    own = _table(source, names, base["MODERATORS"], findings)
+    own = _table(source, names, base["MODERATORS"], mapping, findings)
     codebook = base.with_own(own_fields(own, findings))
     found: dict[str, tuple[Record, ...]] = {"MODERATORS": own}
     for definition in codebook.sheets:
@@ -54,7 +115,7 @@ def read_workbook_records(
         if definition.layout == "pairs":
             found[definition.name] = _pairs(source, names, definition, findings)
         else:
-            found[definition.name] = _table(source, names, definition, findings)
+            found[definition.name] = _table(source, names, definition, mapping, findings)
     return MappingProxyType(found), codebook
 
 
@@ -68,14 +129,41 @@ def _pairs(
     return (read_pairs(grid, definition, findings),)
 
 
+def _copies(names: Names) -> list[Problem]:
+    """Sheets that look like copies of others, such as EFFECTS (2)."""
+    found = []
+    for form, name in names.items():
+        copied = COPY.fullmatch(form)
+        if copied and copied.group(1) in KNOWN and form not in KNOWN:
+            what = f"looks like a copy of {copied.group(1)} and is not read"
+            found.append(note(name, "", what, "delete it if it is not needed", "sheet-copy"))
+    return found
+
+
+def _without_sheet(mapping: ColumnMapping, names: Names) -> list[Problem]:
+    """Parts of a mapping that are for no sheet of the file."""
+    found = []
+    for sheet in mapping.columns:
+        if sheet not in names:
+            what = f"the file has no sheet {sheet}" if sheet else "names columns of no sheet"
+            mend = "delete this part" if sheet else "write the sheet above them, as in [EFFECTS]"
+            found.append(mapping.problem(what, mend, sheet))
+    return found
+
+
 def _table(
-    source: Source, names: Names, definition: SheetDefinition, findings: Findings
+    source: Source,
+    names: Names,
+    definition: SheetDefinition,
+    mapping: ColumnMapping,
+    findings: Findings,
 ) -> tuple[Record, ...]:
     if definition.name not in names:
         return ()
     found = source.grid(names[definition.name])
     grid = Grid(sheet=definition.name, rows=found.rows, merged=found.merged)
-    header = find_header(grid, definition, findings)
+    columns = mapping.columns.get(definition.name, {})
+    header = find_header(grid, definition, findings, mapping=columns)
     if missing_columns(grid, definition, header, findings) and header.row < 0:
         return ()
     return read_records(grid, definition, header, findings)
@@ -171,5 +259,6 @@ def _wait_for_used(
                     findings.wait(record.text("study"), record, name)
     for field in definition.own:
         for record in records:
-            if field.name in record.extra and record.extra[field.name].code == "blank":
-                findings.wait(record.text("study"), record, field.name)
+            name = f"{OWN}{field.name}"
+            if field.name in record.extra and record.is_blank(name):
+                findings.wait(record.text("study"), record, name)

@@ -26,7 +26,11 @@ def has_psych() -> bool:
 
 @pytest.mark.r
 @pytest.mark.parametrize(
-    "name", ["aggregate", "agreement", "formulas", "kolden", "permutation", "rcalc", "vcalc"]
+    "name",
+    [
+        *("aggregate", "agreement", "coefficients", "conversions", "escalc", "formulas"),
+        *("kolden", "permutation", "rcalc", "vcalc"),
+    ],
 )
 def test_a_stored_file_is_what_its_script_writes(name: str, tmp_path: Path) -> None:
     shutil.copy(HERE / f"{name}.R", tmp_path)
