@@ -111,6 +111,7 @@ def test_from_list_to_consensus_review(files: list[str], tmp_path: Path, capsys:
         (["a.xlsx", "b.xlsx", "--adjudicated", "f.xlsx"], 3, "--previous"),
         (["a.xlsx", "b.xlsx", "--allow-open"], 3, "--adjudicated"),
         (["a.xlsx", "b.xlsx"], 2, "a.xlsx"),
+        (["a.xlsx", "b.xlsx", "--consensus", "list.csv"], 3, "list.csv"),
     ],
 )
 def test_usage(arguments: list[str], code: int, told: str, capsys: Capture) -> None:

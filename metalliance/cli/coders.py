@@ -116,6 +116,8 @@ def agree(
     from metalliance.coding.live_workbook import refuse_existing
 
     for path in (consensus, adjudicated):
+        if path is not None and path.suffix.lower() != ".xlsx":
+            raise typer.BadParameter(f"a workbook is an .xlsx file; {path.name!r} is none")
         if path is not None:
             refuse_existing(path)
     found = agreement(*reviews, seed=seed)

@@ -36,6 +36,7 @@ REFERENCES: Mapping[str, str] = {"alliance": "MEASURES", "outcome": "MEASURES", 
 ORDERED_LISTS = ("score", "score_to_1", "preregistered")
 NUMBERS = ("number", "integer", "correlation", "statistic")
 WORKED_ON = ("in progress", "done", "checked")
+SEEDED = frozenset({"year", "pub_status", "country"})
 NOT_COMPARED = frozenset(
     {
         *("study", "sample", "id", "effect", "id1", "id2", "label", "shared_occasions"),
@@ -160,16 +161,30 @@ def compare(reviews: Sequence[Review], matching: Matching) -> Iterator[Compariso
 
 
 def coded_by(reviews: Sequence[Review], matching: Matching) -> Mapping[str, frozenset[int]]:
-    """Which coders have worked on a study: who has rows of it, or set its status."""
+    """Which coders have worked on a study: who has rows of it, set its status, or coded its facts.
+
+    Facts that a library lists (citation, year, country …) may have been seeded and do not count.
+    """
     found: dict[str, set[int]] = {}
     for sheet in ("MEASURES", "MODELS", "EFFECTS"):
         for group in matching.groups[sheet]:
             found.setdefault(group.study, set()).update(row.coder for row in group.members)
     for group in matching.groups["STUDIES"]:
         found.setdefault(group.study, set()).update(
-            row.coder for row in group.members if row.record.text("status") in WORKED_ON
+            row.coder for row in group.members if _worked_on(row.record)
         )
     return {study: frozenset(coders) for study, coders in found.items()}
+
+
+def _worked_on(study: Record) -> bool:
+    status = study.text("status")
+    if status:
+        return status in WORKED_ON
+    cells = {**study.cells, **{f"mod:{name}": coded for name, coded in study.extra.items()}}
+    return any(
+        coded.code in ("", "NR", "NA") and name not in NOT_COMPARED | SEEDED
+        for name, coded in cells.items()
+    )
 
 
 def phase_of(matching: Matching) -> Mapping[str, Phase]:

@@ -260,11 +260,15 @@ EFFECT_TIERS = (
     Tier(how="id", key=_by(*ALL_FACTS, "value", with_id=True)),
     Tier(how="content", key=_by(*ALL_FACTS, "model", "value")),
     Tier(how="content", key=_by(*ALL_FACTS, "value")),
-    Tier(how="id", key=_by(*ALL_FACTS, with_id=True)),
+    *(
+        Tier(how="id", key=_with(_by(*names, "value", with_id=True), "value"))
+        for names in _but_one(ALL_FACTS)
+    ),
     *(
         Tier(how="content", key=_with(_by(*names, "value"), "value"))
         for names in _but_one(ALL_FACTS)
     ),
+    Tier(how="id", key=_by(*ALL_FACTS, with_id=True)),
     Tier(how="content", key=_by(*ALL_FACTS, "model")),
     Tier(how="content", key=_by(*ALL_FACTS)),
     Tier(how="id", key=_by("sample", "alliance", "outcome", with_id=True)),

@@ -30,6 +30,7 @@ COLUMNS = [
     *("field", "type", "n", "agree_percent", "kappa", "kappa_weighted", "icc", "ac1", "alpha"),
     *("conf_low", "conf_high", "note"),
 ]
+NAMES = {"study", "id", "effect", "citation", "status", "page"}
 PLANTED: list[tuple[str, str, str, str, Any]] = [
     ("STUDIES", "S001", "S001", "design", "quasi-experimental"),
     ("STUDIES", "S002", "S002", "n_start", 999),
@@ -99,16 +100,17 @@ def something_else(
 
 
 @pytest.mark.slow
-def test_random_differences(tmp_path: Path) -> None:
+@pytest.mark.parametrize("renumber", [True, False])
+def test_random_differences(tmp_path: Path, renumber: bool) -> None:
     """2 % of all cells; figures in docs/validation.md."""
     planted = missed = invented = 0
-    for seed in range(12):
+    for seed in range(40):
         rng = np.random.default_rng(seed)
-        coders = simulated_coders(20, seed=seed)
+        coders = simulated_coders(20, seed=seed, renumber=renumber)
         for sheet, rows in coders.a.items():
             for a in rows:
                 own = str(a.get("effect") or a.get("id") or a["study"])
-                for column in set(a) - {"study", "id", "effect", "citation", "status", "page"}:
+                for column in sorted(set(a) - NAMES):
                     place = (sheet, str(a["study"]), own, column)
                     value = something_else(rng, coders, place) if rng.random() < 0.02 else None
                     if value is not None:
@@ -117,19 +119,14 @@ def test_random_differences(tmp_path: Path) -> None:
         folder.mkdir()
         found = disagreements(agreement(*coders.write(folder)))
         got = {(one.group.sheet, one.study, one.id, one.field) for one in found}
-        apart = {one.study for one in found if one.field == "(effect)"}
-        left = set(coders.planted) - got
-        extra = got - set(coders.planted)
-        assert {study for _, study, _, _ in left | extra} <= apart | {
-            study for _, study, _, column in extra if column in ("alliance", "outcome", "model")
-        }
+        left, extra = set(coders.planted) - got, got - set(coders.planted)
         planted, missed, invented = (
             planted + len(coders.planted),
             missed + len(left),
             invented + len(extra),
         )
-    print(planted, missed, invented)
-    assert missed < 0.06 * planted
+    print(renumber, planted, missed, invented)
+    assert max(missed, invented) < (0.03 if renumber else 0.015) * planted
 
 
 def test_each_stands_at_the_cells_of_both(planted: tuple[Coders, Agreement]) -> None:
@@ -279,6 +276,18 @@ def test_a_study_that_one_coder_has_not_begun_is_not_compared(tmp_path: Path) ->
     assert found.not_shared == (("S003", ("A",)),)
     assert found.only_in.empty and disagreements(found) == ()
     assert row(found.table, "design", "STUDIES")["n"] == 3
+
+
+def test_facts_of_studies_alone_are_work_and_seeded_ones_are_not(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.xlsx", tmp_path / "b.xlsx"]
+    for path, design in zip(paths, ("RCT", "naturalistic"), strict=True):
+        rows = [{"study": "S1", "year": 2001, "design": design}, {"study": "S2", "year": 2002}]
+        fill_workbook(path, {"STUDIES": rows})
+    found = agreement(*paths)
+    assert set(zip(found.table["field"], found.table["n"], strict=True)) == {
+        ("year", 1),
+        ("design", 1),
+    }
 
 
 def test_a_faulty_cell_is_left_out(tmp_path: Path) -> None:
