@@ -1,5 +1,9 @@
+from metalliance.coding.agreement import Agreement as Agreement
+from metalliance.coding.agreement import agreement as agreement
+from metalliance.coding.history import read_history as read_history
 from metalliance.coding.review import Review as Review
 from metalliance.coding.review import read_review as read_review
+from metalliance.coding.splitting import split_review as split_review
 from metalliance.coding.template import write_template as write_template
 from metalliance.effectsize.aggregate import aggregate_effects as aggregate_effects
 from metalliance.effectsize.convert import Estimate as Estimate
@@ -7,6 +11,7 @@ from metalliance.effectsize.convert import effect_size as effect_size
 from metalliance.effectsize.correlated import correlation_covariance as correlation_covariance
 from metalliance.effectsize.covariance import SamplingCovariance as SamplingCovariance
 from metalliance.effectsize.dependence import sampling_covariance as sampling_covariance
+from metalliance.effectsize.escalc import escalc as escalc
 from metalliance.effectsize.table import EffectTable as EffectTable
 from metalliance.errors import CodingError as CodingError
 from metalliance.errors import ConvergenceError as ConvergenceError

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from metalliance.cli import fit, review, workbook
+from metalliance.cli import coders, fit, review, workbook
 from metalliance.cli.say import BAD_INPUT, FAILED, INTERRUPTED, OK, USAGE, fail
 from metalliance.errors import (
     CodingError,
@@ -40,6 +40,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "template": workbook.template,
     "codebook": workbook.codebook,
     "check": workbook.check,
+    "split": coders.split,
+    "agree": coders.agree,
     "effects": review.effects,
     "fit": fit.fit,
     "report": review.report,

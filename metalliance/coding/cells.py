@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from metalliance.coding.codebook import Field, closest
@@ -33,7 +33,6 @@ __all__ = [
     "Raw",
     "Uncached",
     "a1",
-    "apa",
     "column_letters",
     "column_number",
     "is_blank",
@@ -115,7 +114,7 @@ def _code(raw: Raw, field: Field) -> Code:
 
 
 def _parse(raw: Raw, field: Field) -> float | str | Fault:
-    if field.type in ("id", "text", "formula"):
+    if field.type in ("id", "text", "formula", "date"):
         return _text(raw, field)
     if field.type == "choice":
         return _choice(raw, field)
@@ -124,7 +123,11 @@ def _parse(raw: Raw, field: Field) -> float | str | Fault:
     if field.type == "statistic" and isinstance(raw, str) and NOT_SIGNIFICANT.fullmatch(raw):
         return "n.s."
     number = parse_number(raw)
-    return number if isinstance(number, Fault) else _in_range(number, field)
+    if not isinstance(number, Fault):
+        return _in_range(number, field)
+    if field.type != "statistic":
+        return number
+    return replace(number, mend=re.sub(r"move (\S+) to p_\w+", r"keep \1 in note", number.mend))
 
 
 def _text(raw: Raw, field: Field) -> str | Fault:
@@ -209,18 +212,3 @@ def _no_correlation(number: float) -> Fault:
     if 1 < abs(number) < 100 and number == int(number):
         mend = f"did you mean {number / 100:.2f}? Otherwise check the printed value"
     return Fault("correlation-range", "a correlation lies between −1 and 1", mend)
-
-
-def apa(number: float, decimals: int) -> str:
-    """A number without its leading zero and with a true minus sign.
-
-    >>> apa(-0.314, 2)
-    '−.31'
-    >>> apa(1.2, 2)
-    '1.20'
-    """
-    text = f"{abs(number):.{decimals}f}"
-    if text.startswith("0."):
-        text = text[1:]
-    zero = not text.strip("0.")
-    return text if number >= 0 or zero else f"−{text}"

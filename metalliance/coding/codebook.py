@@ -33,6 +33,8 @@ FieldType = Literal[
     "correlation",
     "session",
     "lag",
+    "date",
+    "date",
     "statistic",
     "formula",
 ]

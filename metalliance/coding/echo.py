@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from metalliance.coding.apa import apa
 from metalliance.coding.assemble import LeftOut, Row
-from metalliance.coding.cells import apa
 from metalliance.coding.estimates import estimate_effect
 from metalliance.coding.plausibility import NOT_SIGNIFICANT
 from metalliance.coding.sophistication import ITEMS
@@ -38,14 +39,32 @@ def echo(review: Review, study: str | None = None, coder: str | None = None) -> 
     tuple of str
     """
     lines = []
-    for row in review.judged():
+    judged = review.judged()
+    for row in judged:
         effect = row.linked.effect
         if study is not None and effect.text("study") != study:
             continue
         if coder is not None and effect.text("coder") != coder:
             continue
-        lines.append(_line(row))
+        between = _between(row, judged) if row.facts.component == "contextual" else ""
+        lines.append(GAP.join(part for part in (_line(row), between) if part))
     return tuple(lines)
+
+
+def _between(row: Row, judged: Sequence[Row]) -> str:
+    """The between coefficient behind a contextual one, where its model's within one is coded."""
+    own = row.linked.effect
+    b = own.number("value")
+    places = ("study", "model", "alliance", "outcome", "stat", "positive_means")
+    for other in judged:
+        effect = other.linked.effect
+        within = effect.number("value")
+        same = all(effect.text(name) == own.text(name) for name in places)
+        if same and other.facts.component == "within" and None not in (b, within):
+            total = apa((b or 0.0) + (within or 0.0), 2)
+            name = effect.text("effect")
+            return f"between = within ({name}) + contextual = {total}; SE needs their covariance"
+    return ""
 
 
 def _line(row: Row) -> str:
@@ -103,7 +122,7 @@ def _numbers(estimate: Estimate) -> list[str]:
     half = NORMAL_975 * math.sqrt(estimate.vi)
     low, high = estimate.yi - half, estimate.yi + half
     n = "" if math.isnan(estimate.ni) else f"n {estimate.ni:g}"
-    if estimate.route == "beta":
+    if estimate.es_metric == "beta":
         point = f"β {apa(estimate.yi, 2)} [{apa(low, 2)}, {apa(high, 2)}]"
         spread = f"SE {apa(math.sqrt(estimate.vi), 4)}"
     else:

@@ -58,7 +58,7 @@ def estimate_effect(linked: Linked, facts: Facts) -> Estimate:
         cells=_cells(effect),
         n_obs=effect.number("n_obs"),
         sessions=_either(effect, "sessions_mean", model, "sessions"),
-        lag=0.0 if math.isnan(facts.lag) else facts.lag,
+        lag=None if math.isnan(facts.lag) else facts.lag,
         sign=facts.sign,
         component=facts.component,
         estimand=facts.estimand,

@@ -13,6 +13,7 @@ from metalliance.coding.grids import Grid, filled_rows
 from metalliance.coding.guard import file_problem
 from metalliance.coding.headers import HEADER_WITHIN, Header, find_header, recognised
 from metalliance.coding.mapping import renamed
+from metalliance.coding.problem_sheet import PROBLEM_SHEET
 from metalliance.coding.records import Findings, Linked, Record
 from metalliance.coding.spreadsheet import Source
 from metalliance.coding.tables import read_records
@@ -37,6 +38,8 @@ def table_sheet(source: Source, columns: Mapping[str, str]) -> Grid:
     given = renamed(columns)
     first: Grid | None = None
     for name in source.sheet_names:
+        if name.strip().upper() == PROBLEM_SHEET:
+            continue
         grid = source.grid(name)
         rows = list(islice(filled_rows(grid), HEADER_WITHIN))
         if not rows:

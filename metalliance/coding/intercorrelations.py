@@ -86,7 +86,9 @@ def _ask_if_impossible(
         return
     named = ", ".join(f"{value:g}" for value in r)
     what = f"the correlations of {', '.join(three)} ({named}) cannot all hold in one sample"
-    findings.ask(rows[-1], "r", what, "check signs and values", "impossible-triple")
+    findings.ask(
+        max(rows, key=lambda row: row.row), "r", what, "check signs and values", "impossible-triple"
+    )
 
 
 def effect_correlations(intercorr: Sequence[Record], rows: Sequence[Row]) -> pd.DataFrame | None:

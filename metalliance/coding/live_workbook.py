@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from metalliance.coding.codebook import OWN, Codebook, Field, SheetDefinition
-from metalliance.coding.sheets import column_cells, define_lists, set_dropdown
+from metalliance.coding.sheets import column_cells, define_lists, put, set_dropdown
 from metalliance.coding.spreadsheet import Source
 from metalliance.errors import OutputError
 
@@ -52,8 +52,9 @@ def open_copy(source: Source) -> tuple[Any, tuple[str, ...]]:
     book.remove(book.active)
     for name in source.sheet_names:
         sheet = book.create_sheet(_title(name))
-        for row in source.grid(name).rows:
-            sheet.append([_plain(cell) for cell in row])
+        for number, row in enumerate(source.grid(name).rows, start=1):
+            for column, cell in enumerate(row, start=1):
+                put(sheet.cell(number, column), _plain(cell))
     return book, ()
 
 
@@ -75,10 +76,9 @@ def _title(name: str) -> str:
 
 
 def _plain(cell: Any) -> Any:
-    """A value that a cell may hold; text that could become a formula stays text."""
+    """A value that a cell may hold: without signs that a workbook cannot keep."""
     if isinstance(cell, str):
-        kept = "".join(letter for letter in cell if letter >= " " or letter in "\n\t")
-        return f"'{kept}" if kept.startswith("=") else kept
+        return "".join(letter for letter in cell if letter >= " " or letter in "\n\t")
     return cell if isinstance(cell, int | float | bool) or cell is None else str(cell)
 
 

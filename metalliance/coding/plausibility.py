@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 from metalliance.coding.derivation import Facts, derive
-from metalliance.coding.estimates import CELLS, value_elsewhere
+from metalliance.coding.estimates import CELLS, MEANS, value_elsewhere
 from metalliance.coding.field_rules import check_field_rules
 from metalliance.coding.records import Findings, Linked, Record
 from metalliance.coding.sophistication import ITEMS
+from metalliance.effectsize.significance import printed_p
 
 __all__ = ["check_effect", "check_measure", "is_unused", "needs"]
 
 CORRELATIONS = ("r", "rho_spearman", "r_partial", "r_semipartial")
 COEFFICIENTS = ("beta", "beta_within", "b", "OR", "HR")
 NOT_SIGNIFICANT = "n.s. only"
+RANGES: Mapping[str, tuple[Callable[[float], bool], str]] = {
+    "p": (lambda p: 0 < p < 1, "lies between 0 and 1 (where p is printed as .000, give the test)"),
+    "R2": (lambda r2: 0 <= r2 < 1, "lies from 0 to below 1"),
+    "OR": (lambda ratio: ratio > 0, "is above 0 (a logarithm may be below: give the ratio)"),
+    "HR": (lambda ratio: ratio > 0, "is above 0 (a logarithm may be below: give the ratio)"),
+    "F": (lambda f: f >= 0, "is not below 0"),
+    "chi2": (lambda chi2: chi2 >= 0, "is not below 0"),
+}
 SE_TOLERANCE = 0.2
 WIDEST_Z = 3.0
+WIDEST_R = 0.9
+P_SLACK = 0.015
 
 
 def is_unused(effect: Record) -> bool:
@@ -44,11 +56,13 @@ def check_effect(linked: Linked, findings: Findings) -> None:
     wrong = _wrong_value(effect, findings) or _wrong_interval(effect, findings)
     if not wrong:
         _odd_value(effect, findings)
+        _odd_p(linked, facts, findings)
         _odd_se(effect, facts, findings)
     check_field_rules(linked, facts, findings)
     _odd_sign(linked, findings)
     _odd_single_score(linked, findings)
     _odd_size(linked, findings)
+    _odd_groups(linked, findings)
     _override_reason(effect, findings)
 
 
@@ -100,13 +114,25 @@ def _plainly_required(linked: Linked) -> list[str]:
     names = ["study", "effect"]
     if not linked.flat:
         names += ["alliance", "outcome", "model"]
-    names += ["stat"] if value_elsewhere(effect) else ["stat", "value"]
+    names.append("stat")
+    if not value_elsewhere(effect):
+        names += _missing_parts(effect) or ["value"]
     if effect.text("stat") != NOT_SIGNIFICANT:
         names.append("positive_means")
     unknown_model = linked.model is None and not effect.is_blank("model")
     if not unknown_model and not _n_elsewhere(linked):
         names.append("n")
     return names
+
+
+def _missing_parts(effect: Record) -> list[str]:
+    """What is blank of two groups or of a 2×2 table that is only partly there."""
+    parts = {"d": MEANS, "g": MEANS, "OR": CELLS, "chi2": CELLS}.get(effect.text("stat"), ())
+    given = [name for name in parts if not effect.is_blank(name)]
+    begun = [name for name in given if name not in ("n1", "n2")]
+    if not begun or not effect.is_blank("value"):
+        return []
+    return [name for name in parts if effect.is_blank(name)]
 
 
 def _n_elsewhere(linked: Linked) -> bool:
@@ -126,6 +152,10 @@ def _n_elsewhere(linked: Linked) -> bool:
 
 def _wrong_value(effect: Record, findings: Findings) -> bool:
     stat, value = effect.text("stat"), effect.number("value")
+    if value is not None and stat in RANGES and not RANGES[stat][0](value):
+        what = f"{stat} {RANGES[stat][1]}"
+        findings.add("error", effect, "value", what, "check the printed value and stat", "range")
+        return True
     if value is None or stat not in CORRELATIONS or -1 < value < 1:
         return False
     if abs(value) == 1:
@@ -188,6 +218,59 @@ def _odd_size(linked: Linked, findings: Findings) -> None:
     if linked.study is not None and started is not None and n is not None and n > started:
         what = f"more patients than started ({started:g}, {linked.study.address('n_start')})"
         findings.ask(linked.effect, "n", what, "check both", "n-above-start")
+
+
+def _odd_groups(linked: Linked, findings: Findings) -> None:
+    """Two groups that do not add up to n, and an odds ratio of nobody knows what unit."""
+    effect = linked.effect
+    n, n1, n2 = (effect.number(name) for name in ("n", "n1", "n2"))
+    if n is not None and n1 is not None and n2 is not None and n1 + n2 != n:
+        what = f"the two groups have {n1:g} + {n2:g} = {n1 + n2:g} patients, n says {n:g}"
+        findings.ask(effect, "n", what, "which of them entered the analysis?", "groups-and-n")
+    logistic = linked.model is not None and linked.model.text("kind") == "logistic regression"
+    if effect.text("stat") == "OR" and logistic and effect.number("sd_x") is None:
+        what = "is of a logistic regression: per unit of alliance?"
+        mend = "give sd_x (1 where alliance is standardised); blank means two groups"
+        findings.ask(effect, "value", what, mend, "odds-ratio-unit")
+
+
+def _odd_p(linked: Linked, facts: Facts, findings: Findings) -> None:
+    """A printed p that its own r or t contradicts, and an r that is hardly ever seen."""
+    effect, value = linked.effect, linked.effect.number("value")
+    if value is None or facts.component == "within" or effect.code("value"):
+        return
+    if effect.text("stat") == "r" and abs(value) >= WIDEST_R:
+        what = f"a correlation of {value:g} between alliance and outcome is hardly ever seen"
+        findings.ask(effect, "value", what, "check the printed value", "large-r")
+    p = _p_of(linked, value)
+    try:
+        number, relation = printed_p(effect.text("p_printed"))
+    except ValueError:
+        return
+    if p is None:
+        return
+    wrong = {
+        "<": p > number + P_SLACK,
+        ">": p < number - P_SLACK,
+        "=": abs(p - number) > max(2 * P_SLACK, 0.3 * number),
+    }[relation]
+    if wrong:
+        what = f"does not fit the value, whose p is {p:.3g}"
+        findings.ask(effect, "p_printed", what, "check value, n and p", "p-and-value")
+
+
+def _p_of(linked: Linked, value: float) -> float | None:
+    from scipy.special import stdtr
+
+    effect = linked.effect
+    n, df = effect.number("n"), effect.number("df")
+    if effect.text("stat") == "r" and n is not None and n > 3 and abs(value) < 1:
+        df, t = n - 2, value * math.sqrt((n - 2) / (1 - value**2))
+    elif effect.text("stat") == "t" and df is not None:
+        t = value
+    else:
+        return None
+    return float(2 * stdtr(df, -abs(t)))
 
 
 def _override_reason(effect: Record, findings: Findings) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from metalliance.coding.archive import save_workbook
 from metalliance.coding.cells import shown
+from metalliance.coding.codebook import OWN
 from metalliance.coding.records import Answered, Record
 from metalliance.coding.sheets import put
 from metalliance.coding.spreadsheet import Grid
@@ -89,7 +90,8 @@ def _places(review: Review) -> Mapping[tuple[str, str], tuple[Record, str]]:
     found: dict[tuple[str, str], tuple[Record, str]] = {}
     for records in (*review.records.values(), review.effects_coded):
         for record in records:
-            for name, coded in record.cells.items():
+            own = {f"{OWN}{name}": coded for name, coded in record.extra.items()}
+            for name, coded in {**record.cells, **own}.items():
                 if coded.cell:
                     found.setdefault((record.sheet, coded.cell), (record, name))
     return found
@@ -136,10 +138,12 @@ def _list(
 ) -> None:
     from openpyxl.styles import Alignment, Font, PatternFill
     from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet.properties import PageSetupProperties
 
     sheet = book.create_sheet(PROBLEM_SHEET, 1 if "START" in book.sheetnames else 0)
-    sheet["A1"] = HOW
-    sheet["A1"].alignment = Alignment(vertical="top")
+    sheet["D1"] = HOW
+    sheet["D1"].alignment = Alignment(wrap_text=True, vertical="top")
+    sheet.row_dimensions[1].height = 64
     for number, (name, width) in enumerate(zip((*COLUMNS, *HIDDEN), WIDTHS, strict=True), start=1):
         cell = sheet.cell(2, number, name)
         cell.font = Font(bold=True)
@@ -166,6 +170,9 @@ def _list(
             "solid", start_color=_colour(sheet.cell(number, 1).value)
         )
     sheet.freeze_panes = "A3"
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     sheet.auto_filter.ref = f"A2:{get_column_letter(len(COLUMNS))}{max(row - 1, 3)}"
 
 
@@ -183,6 +190,7 @@ def _key(problem: Problem, places: Mapping[tuple[str, str], tuple[Record, str]])
 
 def _line(book: Any, sheet: Any, row: int, problem: Problem, key: Answered, answer: str) -> None:
     from openpyxl.styles import Alignment, Font
+    from openpyxl.worksheet.hyperlink import Hyperlink
 
     place, study, own, field, value, code = key
     texts = (WORDS[problem.severity], problem.address, value, problem.what, problem.mend, answer)
@@ -193,7 +201,7 @@ def _line(book: Any, sheet: Any, row: int, problem: Problem, key: Answered, answ
     target = _sheet_of(book, problem)
     if target is not None and problem.cell[:1].isalpha():
         link = sheet.cell(row, 2)
-        link.hyperlink = f"#'{target.title}'!{problem.cell}"
+        link.hyperlink = Hyperlink(ref=link.coordinate, location=f"'{target.title}'!{problem.cell}")
         link.font = Font(color="FF0563C1", underline="single")
 
 

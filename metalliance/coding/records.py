@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from metalliance.coding.cells import BLANK, Code, Coded
-from metalliance.coding.codebook import load_codebook
+from metalliance.coding.codebook import OWN, load_codebook
 from metalliance.errors import Problem, Severity
 
 if TYPE_CHECKING:
@@ -95,11 +95,16 @@ class Record:
         return self.sheet, self.row, self.part
 
     def coded(self, name: str) -> Coded:
-        """The cell of a field; a blank one where the sheet has no such column."""
-        return self.cells.get(name, BLANK)
+        """The cell of a field (``mod:name`` for the team's own); blank without such a column."""
+        if name in self.cells:
+            return self.cells[name]
+        own = name.removeprefix(OWN) if name.startswith(OWN) else ""
+        return self.extra.get(own, BLANK)
 
     def _filled(self, name: str) -> Coded:
         """As `coded`, without the address of a blank cell."""
+        if name.startswith(OWN):
+            return self.coded(name)
         cells = self.cells.filled if isinstance(self.cells, RowCells) else self.cells
         return cells.get(name, BLANK)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from metalliance.coding.assemble import Row, build_table, judge
 from metalliance.coding.codebook import Codebook, load_codebook
+from metalliance.coding.conversion_check import check_conversion
 from metalliance.coding.derivation import derive
 from metalliance.coding.estimates import estimate_effect
 from metalliance.coding.evidence import check_evidence
@@ -21,6 +22,7 @@ from metalliance.coding.linking import link
 from metalliance.coding.look_alikes import check_look_alikes
 from metalliance.coding.mapping import ColumnMapping, ColumnRead, as_mapping
 from metalliance.coding.plausibility import check_effect, check_measure
+from metalliance.coding.problem_sheet import PROBLEM_SHEET, read_answers
 from metalliance.coding.records import Findings, Key, Linked, Record
 from metalliance.coding.sophistication import score_effect
 from metalliance.coding.spreadsheet import Source, open_source
@@ -212,6 +214,8 @@ def _read_workbook(
     for one in linked:
         check_effect(one, findings)
     check_review(linked, findings)
+    for one in linked:
+        check_conversion(one, findings)
     check_evidence(linked, records, findings)
     check_intercorrelations(records, findings)
     check_flow(records, findings)
@@ -256,6 +260,9 @@ def _workbook_assumptions(linked: Sequence[Linked]) -> tuple[Assumed, ...]:
 def _read_table(source: Source, mapping: ColumnMapping, findings: Findings) -> Review:
     codebook = mapping.applied(load_codebook())
     columns = mapping.columns.get("", {})
+    for name in source.sheet_names:
+        if name.strip().upper() == PROBLEM_SHEET:
+            findings.answers = read_answers(source.grid(name))
     grid = table_sheet(source, columns)
     findings.problems += [
         mapping.problem(

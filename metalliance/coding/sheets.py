@@ -123,13 +123,15 @@ def draw_pairs(
         sheet.column_dimensions["ABC"[number - 1]].width = width
     row = first
     for field in definition.fields:
-        sheet.cell(row, 1, field.name).font = Font(bold=True)
+        named = sheet.cell(row, 1, field.name)
+        named.font, named.alignment = Font(bold=True), Alignment(vertical="top")
         value = sheet.cell(row, 2)
         value.fill = PatternFill("solid", start_color=NEEDED)
         value.alignment = Alignment(wrap_text=True, vertical="top")
         if field.type == "text":
             value.number_format = "@"
         sheet.cell(row, 3, field.help).alignment = Alignment(wrap_text=True, vertical="top")
+        sheet.row_dimensions[row].height = 15 * (1 + len(field.help) // 85)
         if values.get(field.name) not in (None, ""):
             put(value, values[field.name])
         if field.levels:

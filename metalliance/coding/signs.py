@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metalliance.coding.apa import apa
 from metalliance.coding.assemble import LeftOut, Row
-from metalliance.coding.cells import apa
 from metalliance.coding.echo import direction, page
 from metalliance.effectsize.convert import Estimate
 
@@ -60,7 +60,8 @@ def _sentence(row: Row) -> str:
         printed = "" if value is None else f", {effect.text('stat')} = {_signed(value)} as printed"
         sign = row.facts.sign_from or "sign not coded"
         return f"{name}: {sign}{printed}, {where} ({row.outcome.status})"
-    symbol, number = ("β", row.outcome.yi) if row.outcome.route == "beta" else ("r", row.outcome.r)
+    kept = row.outcome.es_metric == "beta"
+    symbol, number = ("β", row.outcome.yi) if kept else ("r", row.outcome.r)
     return f"{name}: {direction(row, row.outcome)}, {symbol} = {_signed(number)}, {where}"
 
 

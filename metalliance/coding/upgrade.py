@@ -80,7 +80,8 @@ def bring_up_to_date(
     Raises
     ------
     CodingError
-        Where ``path`` is no such workbook, or a moderator stands in it already.
+        Where ``path`` is no such workbook, a row of its MODERATORS is wrong, or a moderator
+        stands in it already.
     OutputError
         Where ``out`` exists.
     """
@@ -92,6 +93,9 @@ def bring_up_to_date(
     if before.kind != "workbook":
         mend = "give a workbook made from the template"
         raise file_problem(path, "wrong-type", "has no sheets STUDIES and EFFECTS", mend)
+    wrong = [p for p in before.problems if p.sheet == "MODERATORS" and p.severity == "error"]
+    if wrong:
+        raise CodingError(wrong)
     _refuse_known(before, moderators)
     source = open_source(path)
     book, lacking = open_copy(source)

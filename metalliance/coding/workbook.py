@@ -6,7 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from metalliance.coding.codebook import Codebook, SheetDefinition, closest, load_codebook
+from metalliance.coding.codebook import (
+    OWN,
+    Codebook,
+    SheetDefinition,
+    closest,
+    load_codebook,
+)
 from metalliance.coding.grid import expand_grid
 from metalliance.coding.grids import Grid, note
 from metalliance.coding.guard import file_problem
@@ -253,5 +259,6 @@ def _wait_for_used(
                     findings.wait(record.text("study"), record, name)
     for field in definition.own:
         for record in records:
-            if field.name in record.extra and record.extra[field.name].code == "blank":
-                findings.wait(record.text("study"), record, field.name)
+            name = f"{OWN}{field.name}"
+            if field.name in record.extra and record.is_blank(name):
+                findings.wait(record.text("study"), record, name)

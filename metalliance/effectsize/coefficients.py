@@ -1,361 +1,287 @@
-"""Regression coefficients: standardised, raw, within patients, logistic, hazard ratios."""
+"""Regression coefficients and hazard ratios: what they say about a correlation."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
-from metalliance.effectsize.correlation import fisher_z, r_variance_from_z
-from metalliance.effectsize.estimate import (
-    Estimate,
-    Given,
-    Quality,
-    fisher,
-    from_zero_order,
-    partial_from_t,
-    residual_df,
-    standard_error,
-    worse,
+from metalliance.effectsize.correlation import (
+    fisher_z,
+    r_variance,
+    r_variance_from_z,
 )
-from metalliance.effectsize.groups import LOGIT_TO_D
-from metalliance.effectsize.within import from_wald_within
+from metalliance.effectsize.estimate import Estimate, Given, Quality, from_zero_order
+from metalliance.effectsize.precision import (
+    printed_standard_error,
+    printed_t,
+    standard_error_needed,
+)
+from metalliance.effectsize.slopes import (
+    logistic_slope_d,
+    logistic_slope_z,
+    logistic_slope_z_variance,
+    partial_r,
+    standardised_slope,
+    within_sd,
+)
+from metalliance.effectsize.within import from_b_within, from_beta_within, refuse_unpooled
 
-__all__ = [
-    "beta_to_r_peterson_brown",
-    "between_from_contextual",
-    "from_b",
-    "from_beta",
-    "from_beta_within",
-    "from_hazard_ratio",
-    "from_odds_ratio_slope",
-    "within_metric",
-]
-
-NEVER_R = {
-    "contextual": "a contextual coefficient is between minus within, in raw units: kept as b with "
-    "its SE, never a correlation",
-    "blended": "a slope of uncentred alliance mixes within and between: no correlation of either",
-}
+__all__ = ["from_b", "from_beta", "from_hazard_ratio", "from_odds_ratio_slope"]
 
 
 def from_beta(given: Given) -> Estimate:
-    """Standardised coefficient of a model of patients.
+    """Standardised regression coefficient.
 
-    With one predictor r = β exactly. With m predictors the partial correlation of its test,
-    t = β/SE, df = n − m − 1. Net of the lagged outcome β stays a β: yi = β, vi = SE². β is never
-    turned into r by a regression equation.
+    One predictor: r = β exactly. Several: the partial correlation t/√(t² + df) with t = β/SE and
+    df = n − m − 1, a different estimand from r, which its route names. Without a standard error
+    nothing is made of a β among several: formulas that take β for r (Peterson & Brown, 2005)
+    have no statistical ground. Within patients, or net of the lagged outcome, see
+    ``from_beta_within``.
 
     References
     ----------
-    Aloe, A. M. (2014). https://doi.org/10.1080/00221309.2013.853021
+    Aloe, A. M. (2015). Inaccuracy of regression results in replacing bivariate correlations.
+    Research Synthesis Methods, 6, 21–27. https://doi.org/10.1002/jrsm.1126
+
+    Examples
+    --------
+    >>> one = from_beta(Given(stat="beta", value=.30, n=80, m=1))
+    >>> several = from_beta(Given(stat="beta", value=.30, se=.11, n=80, m=3))
+    >>> round(one.r, 3), one.quality, round(several.r, 3), several.route
+    (0.3, 'direct', 0.299, 'beta, partial r')
     """
-    _refuse(given)
-    if given.lagged_partial:
-        return _kept_as_beta(given.oriented(), 1.0, given, "")
-    if given.within:
+    refuse_unpooled(given)
+    if given.within and given.sd_level is None and given.estimand != "lagged_partial":
+        raise ValueError(
+            "sd_level is missing: is the within-patient beta in SDs within patients ('within') or "
+            "of all scores ('total', which also needs icc_x and icc_y)?"
+        )
+    if given.within or given.estimand == "lagged_partial":
         return from_beta_within(given)
-    beta = given.oriented()
-    if given.m == 1 or (given.m is None and given.df is None and _has_no_error(given)):
-        if given.m is None:
-            raise ValueError(
-                "with one predictor say m=1 (then r = beta); with more give its se, ci or "
-                "test_value, and m or df"
-            )
-        how = f"beta = {beta:.6g} of the only predictor is r"
-        return from_zero_order(beta, given.patients(), route="beta r", quality="direct", how=how)
-    return _partial(beta, given, f"beta = {beta:.6g}", "beta partial")
+    if given.component == "between_latent":
+        return _latent_beta(given)
+    model = _model(given)
+    if model.m == 1:
+        how = "r = beta with one predictor"
+        return from_zero_order(
+            given.printed, given.patients, route="beta", quality="direct", how=how
+        )
+    return _partial(given, model)
 
 
 def from_b(given: Given) -> Estimate:
-    """Unstandardised coefficient.
+    """Unstandardised regression coefficient, in the units of the measures.
 
-    Of patients: the partial correlation of its test t = b/SE, df = n − m − 1; with one predictor
-    and both standard deviations r = b·SD_x/SD_y. Within patients b·SD_x/SD_y with *within* standard
-    deviations is standardised; without them only its test is left, which bounds |r| from below.
-    """
-    _refuse(given)
-    b = given.oriented()
-    if given.within or given.lagged_partial:
-        return _within_b(b, given)
-    if given.m == 1 and given.sd_x is not None and given.sd_y is not None:
-        beta = b * _ratio(given)
-        how = f"r = b SD_x/SD_y = {b:.6g} x {given.sd_x:g}/{given.sd_y:g} = {beta:.6g}"
-        return from_zero_order(beta, given.patients(), route="b r", quality="converted", how=how)
-    return _partial(b, given, f"b = {b:.6g}", "b partial")
-
-
-def from_beta_within(given: Given) -> Estimate:
-    """Standardised within-patient slope.
-
-    Zero-order: z = atanh β, Var(z) = SE²/(1 − β²). Net of the lagged outcome: yi = β, vi = SE²,
-    with no atanh since |β| may exceed 1. A slope standardised by *total* standard deviations is
-    first turned to within ones: β_w = β √((1 − ICC_x)/(1 − ICC_y)).
-    """
-    _refuse(given)
-    factor, told = _to_within(given)
-    beta = given.oriented() * factor
-    if given.lagged_partial:
-        return _kept_as_beta(beta, factor, given, told)
-    return _slope_to_z(beta, factor, given, told or f"beta = {beta:.6g}", "beta within")
-
-
-def within_metric(ratio: float, icc_x: float, icc_y: float) -> float:
-    """SD_x/SD_y of total scores turned into that of deviations from patient means.
-
-    SD_within = SD_total √(1 − ICC), so that the ratio is multiplied by √((1 − ICC_x)/(1 − ICC_y)).
-    Leaving this out is the commonest error with within-patient slopes: at ICC .7 and .6 the slope
-    is 15 % too large.
+    Within patients, see ``from_b_within``. Else, with one predictor and the standard deviations of
+    the same patients, r = b·SD_x/SD_y; in every other case the partial correlation of
+    t = b/SE with df = n − m − 1 patients, which needs no standard deviation. A contextual or
+    blended coefficient is no correlation.
 
     Examples
     --------
-    >>> round(1 / within_metric(1, .7, .6), 3)
-    1.155
+    >>> between = {"stat": "b", "value": -.45, "se": .15, "component": "between_observed"}
+    >>> estimate = from_b(Given(**between, n=120, m=2))
+    >>> round(estimate.r, 3), round(1 / estimate.vi), estimate.quality
+    (-0.267, 116, 'converted')
     """
-    for name, icc in (("icc_x", icc_x), ("icc_y", icc_y)):
-        if not 0 <= icc < 1:
-            raise ValueError(f"{name} = {icc:g} lies from 0 to below 1")
-    return ratio * math.sqrt((1 - icc_x) / (1 - icc_y))
+    refuse_unpooled(given)
+    if given.within or given.estimand == "lagged_partial":
+        return from_b_within(given)
+    model = _model(given)
+    if model.m == 1 and given.sd_x is not None and given.sd_y is not None:
+        _refuse_other_level(given)
+        beta = standardised_slope(given.printed, given.sd_x, given.sd_y)
+        how = f"r = beta = {given.printed:g} x {given.sd_x:g}/{given.sd_y:g} with one predictor"
+        return from_zero_order(beta, given.patients, route="b", quality="converted", how=how)
+    return _partial(given, model)
 
 
 def from_odds_ratio_slope(given: Given) -> Estimate:
-    """Odds ratio per unit of alliance: d = ln(OR)·SD_x·√3/π, r = d/√(1 + d²).
+    """Odds ratio per unit of alliance, from a logistic regression.
 
-    Var(d) = (SE·SD_x·√3/π)², Var(r) = Var(d)/(1 + d²)³. The logistic curve is taken for a normal
-    one: approximated.
+    d = lnOR·SD_x·√3/π and r = d/√(1 + d²), the correlation with the continuous outcome that the
+    two categories are taken to cut; z = arsinh d with Var(z) = SE_d²/(1 + d²). The interval is
+    one of the odds ratio, ``se`` that of its logarithm.
 
-    References
-    ----------
-    Hasselblad, V., & Hedges, L. V. (1995). Psychological Bulletin, 117, 167–178.
-    https://doi.org/10.1037/0033-2909.117.1.167
+    Examples
+    --------
+    >>> printed = Given(stat="OR", value=1.5, ci=(1.1, 2.045), sd_x=.8, n=150)
+    >>> estimate = from_odds_ratio_slope(printed)
+    >>> round(estimate.r, 3), round(estimate.vi, 5), estimate.quality
+    (0.176, 0.00472, 'approximated')
     """
-    return _from_ratio_slope(given, "OR", "approximated")
+    sd_x, how = _alliance_sd(given)
+    return _logistic(given, sd_x, how, name="OR", quality="approximated")
 
 
 def from_hazard_ratio(given: Given) -> Estimate:
-    """Hazard ratio per unit of alliance, read as an odds ratio: a rough bound.
+    """Hazard ratio of dropout: read as an odds ratio, and so only a bound.
 
-    Only for events that are rare over the time observed, and only among dropout outcomes.
-    """
-    return _from_ratio_slope(given, "HR", "bounded")
-
-
-def between_from_contextual(
-    b_within: float,
-    b_contextual: float,
-    se_within: float,
-    se_contextual: float,
-    covariance: float | None = None,
-) -> tuple[float, float, Quality]:
-    """Between coefficient of a model with the raw predictor and the person mean.
-
-    b_between = b_within + b_contextual, Var = SE_w² + SE_c² + 2 Cov. The two are nearly always
-    negatively correlated; without the covariance Var is too large, and flagged.
-
-    Returns
-    -------
-    (float, float, str)
-        Coefficient, standard error, quality.
+    There is no exact conversion. Where dropout is rare the hazard ratio is near the odds ratio;
+    where it is common it lies nearer to 1, and |r| is a lower bound. Per unit of alliance with
+    ``sd_x``, or of two groups with ``n1`` and ``n2``, whose indicator has SD √(n1·n2)/(n1 + n2).
 
     Examples
     --------
-    >>> between_from_contextual(-.21, -.45, .08, .15)
-    (-0.66, 0.17, 'approximated')
+    >>> printed = Given(stat="HR", value=.7, ci=(.5, .98), sd_x=.8, n=150)
+    >>> estimate = from_hazard_ratio(printed)
+    >>> round(estimate.r, 3), estimate.quality
+    (-0.155, 'bounded')
     """
-    v = se_within**2 + se_contextual**2 + 2 * (covariance or 0.0)
-    if v <= 0:
-        raise ValueError("the covariance does not fit the two standard errors")
-    quality: Quality = "approximated" if covariance is None else "converted"
-    return round(b_within + b_contextual, 12), round(math.sqrt(v), 12), quality
-
-
-def beta_to_r_peterson_brown(beta: float) -> float:
-    """R = .98 β + .05 λ, λ = 1 where β ≥ 0: never used by this package.
-
-    The equation has no statistical ground, is wrong even with one predictor, and is not symmetric:
-    .20 becomes .246 and −.20 becomes −.196, so that the answer depends on the orientation of the
-    scale. It stands here so that published reviews that used it can be followed.
-
-    References
-    ----------
-    Peterson, R. A., & Brown, S. P. (2005). Journal of Applied Psychology, 90, 175–181.
-    https://doi.org/10.1037/0021-9010.90.1.175
-
-    Examples
-    --------
-    >>> round(beta_to_r_peterson_brown(.2), 3), round(beta_to_r_peterson_brown(-.2), 3)
-    (0.246, -0.196)
-    """
-    return 0.98 * beta + (0.05 if beta >= 0 else 0.0)
-
-
-def _refuse(given: Given) -> None:
-    reason = NEVER_R.get(given.component)
-    if reason is not None:
-        raise ValueError(reason)
-
-
-def _has_no_error(given: Given) -> bool:
-    return given.se is None and given.ci is None and given.test_value is None
-
-
-def _partial(coefficient: float, given: Given, how: str, route: str) -> Estimate:
-    df, counted = residual_df(given)
-    if given.test_value is not None and given.se is None and given.ci is None:
-        t = math.copysign(abs(given.test_value), coefficient)
-        told = f"t = {t:.6g} as printed"
+    if given.sd_x is None and given.n1 is not None and given.n2 is not None:
+        sd_x, how = _indicator_sd(given.n1, given.n2)
     else:
-        se, source = standard_error(given)
-        t = coefficient / se
-        told = f"{source}, t = {how.split(' = ')[0]}/SE = {t:.6g}"
-    return partial_from_t(
-        t, df, n=given.n, route=route, quality="converted", how=f"{how}; {told}; {counted}"
+        sd_x, how = _alliance_sd(given)
+    how += (
+        "; dropout only: HR read as OR, which holds where dropout is rare and is a lower bound of "
+        "|r| where it is common"
     )
+    return _logistic(given, sd_x, how, name="HR", quality="bounded")
 
 
-def _within_b(b: float, given: Given) -> Estimate:
-    if given.sd_x is None or given.sd_y is None:
-        if given.lagged_partial:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Model:
+    """Predictors (alliance included) and residual degrees of freedom in patients."""
+
+    m: float
+    df: float
+    how: str
+
+
+def _model(given: Given) -> _Model:
+    n, m, df = given.n, given.m, given.df
+    if m is not None and m < 1:
+        raise ValueError(f"m = {m:g}: alliance itself counts, so m is at least 1")
+    if df is not None:
+        if n is not None and df > n - 2:
             raise ValueError(
-                "a slope net of the lagged outcome is pooled as a standardised coefficient: give "
-                "sd_x and sd_y (within patients, or total with icc_x and icc_y)"
+                f"df = {df:g} is more than n = {n:g} patients allow; df of occasions do not belong "
+                "to a coefficient between patients. Give m, or df in patients"
             )
-        return _bounded_slope(b, given)
-    factor, told = _standardiser(given)
-    beta = b * factor
-    how = f"beta = b {told} = {b:.6g} x {factor:.6g} = {beta:.6g}"
-    if given.lagged_partial:
-        return _kept_as_beta(beta, factor, given, how)
-    return _slope_to_z(beta, factor, given, how, "b within")
-
-
-def _bounded_slope(b: float, given: Given) -> Estimate:
-    if given.test_value is not None and given.se is None and given.ci is None:
-        t = math.copysign(abs(given.test_value), b)
-        how = f"b = {b:.6g}; t = {t:.6g} as printed"
-    else:
-        se, told = standard_error(given)
-        t = b / se
-        how = f"b = {b:.6g}; {told}; t = b/SE = {t:.6g}"
-    return from_wald_within(t, given, how=how, route="b within t")
-
-
-def _ratio(given: Given) -> float:
-    assert given.sd_x is not None and given.sd_y is not None
-    if not (given.sd_x > 0 and given.sd_y > 0):
-        raise ValueError("sd_x and sd_y are above 0")
-    return given.sd_x / given.sd_y
-
-
-def _standardiser(given: Given) -> tuple[float, str]:
-    """What turns a raw within slope into a standardised one, with words."""
-    ratio = _ratio(given)
-    if given.sd_level == "within":
-        return ratio, f"SD_x/SD_y (within) = b x {given.sd_x:g}/{given.sd_y:g}"
-    if given.sd_level == "total":
-        if given.icc_x is None or given.icc_y is None:
-            raise ValueError(
-                "total standard deviations make a within slope too large or too small: give icc_x "
-                "and icc_y, or the standard deviations within patients"
-            )
-        told = (
-            f"SD_x/SD_y (total) x sqrt((1 - {given.icc_x:g})/(1 - {given.icc_y:g}))"
-            f" = b x {given.sd_x:g}/{given.sd_y:g} x "
-            f"{math.sqrt((1 - given.icc_x) / (1 - given.icc_y)):.6g}"
-        )
-        return within_metric(ratio, given.icc_x, given.icc_y), told
-    level = f"{given.sd_level!r}" if given.sd_level else "not said"
-    raise ValueError(f"sd_level is {level}; a within slope needs 'within', or 'total' with ICCs")
-
-
-def _to_within(given: Given) -> tuple[float, str]:
-    """Factor from the metric a slope is standardised in to the within metric, with words."""
-    if given.sd_level in (None, "within"):
-        return 1.0, ""
-    if given.sd_level != "total":
-        raise ValueError(f"sd_level is {given.sd_level!r}; a within slope needs within or total")
-    if given.icc_x is None or given.icc_y is None:
+        implied = math.nan if n is None else n - df - 1
+        return _Model(m=implied if m is None else m, df=df, how=f"df = {df:g} as printed")
+    n = given.patients
+    if m is None:
         raise ValueError(
-            "a within slope standardised by total standard deviations is too large or too small: "
-            "give icc_x and icc_y"
+            "m is missing (the number of predictors in the model, alliance and its other terms "
+            "included), or df"
         )
-    factor = within_metric(1.0, given.icc_x, given.icc_y)
-    beta = given.oriented()
-    return factor, (
-        f"beta (total) = {beta:.6g}; beta within = {beta:.6g} x "
-        f"sqrt((1 - {given.icc_x:g})/(1 - {given.icc_y:g})) = {beta * factor:.6g}"
-    )
+    df = n - m - 1
+    return _Model(m=m, df=df, how=f"df = {n:g} - {m:g} - 1 = {df:g}")
 
 
-def _slope_to_z(beta: float, factor: float, given: Given, how: str, route: str) -> Estimate:
-    """Zero-order standardised within slope on Fisher's z; its own SE carries its precision."""
-    z = fisher(beta)
-    se, told = standard_error(given)
-    scaled = se * factor
-    scale = f", in this metric {scaled:.6g}" if factor != 1 else ""
-    v = scaled**2 / (1 - beta * beta)
-    return Estimate(
-        yi=z,
-        vi=v,
-        r=beta,
-        v_r=r_variance_from_z(beta, v),
-        ni=math.nan if given.n is None else given.n,
-        route=route,
-        quality="converted",
-        trace=f"{how}; {told}{scale}; z = atanh({beta:.6g}) = {z:.6g}; "
-        f"v = SE^2/(1 - beta^2) = {v:.6g}; effective n = 1/v + 3 = {1 / v + 3:.0f}",
-    )
-
-
-def _kept_as_beta(beta: float, factor: float, given: Given, how: str) -> Estimate:
-    """β net of the lagged outcome: yi = β, vi = SE²."""
-    se, told = standard_error(given)
-    scaled = se * factor
-    scale = f", in this metric {scaled:.6g}" if factor != 1 else ""
-    quality: Quality = "direct" if factor == 1 and not how else "converted"
-    return Estimate(
-        yi=beta,
-        vi=scaled**2,
-        r=math.nan,
-        v_r=math.nan,
-        ni=math.nan if given.n is None else given.n,
-        route="beta",
-        quality=quality,
-        trace=f"{how or f'beta = {beta:.6g} kept as it is'}; {told}{scale}; "
-        f"v = SE^2 = {scaled**2:.6g}",
-        es_metric="beta",
-    )
-
-
-def _from_ratio_slope(given: Given, name: str, quality: Quality) -> Estimate:
-    if given.within:
-        raise ValueError(f"a within-patient {name} is not converted")
-    _refuse(given)
-    ratio = given.number()
-    if not ratio > 0:
-        raise ValueError(f"{name} = {ratio:g} is not above 0")
-    if given.sd_x is None:
-        raise ValueError(
-            f"{name} per unit of alliance needs sd_x (1 where alliance is standardised)"
-        )
-    if not given.sd_x > 0:
-        raise ValueError(f"sd_x = {given.sd_x:g} is above 0")
-    log_ratio = math.log(ratio) * (given.sign or 1)
-    se, told = standard_error(given, log=True)
-    d = log_ratio * given.sd_x * LOGIT_TO_D
-    v_d = (se * given.sd_x * LOGIT_TO_D) ** 2
-    r = d / math.sqrt(1 + d * d)
-    v_r = v_d / (1 + d * d) ** 3
-    z = fisher_z(r)
-    v = v_r / (1 - r * r) ** 2
-    bound = "; read as an odds ratio: only for rare events" if name == "HR" else ""
+def _partial(given: Given, model: _Model) -> Estimate:
+    t, how = printed_t(given, what=f"a {given.stat} among several predictors", df=model.df)
+    r = partial_r(t, model.df)
+    z, v = fisher_z(r), 1.0 / (model.df - 1)
+    latent = given.component == "between_latent"
+    bound = ", a lower bound of |r|: latent scores are less certain than observed ones"
     return Estimate(
         yi=z,
         vi=v,
         r=r,
-        v_r=v_r,
+        v_r=r_variance(r, model.df + 2),
+        ni=model.df + model.m + 1 if given.n is None else given.n,
+        route=f"{given.stat}, partial r",
+        quality="bounded" if latent else "converted",
+        trace=(
+            f"{how}; {model.how}; partial r = t/sqrt(t^2 + df) = {r:.6g}{bound if latent else ''}; "
+            f"z = {z:.6g}; v = 1/({model.df:g} - 1) = {v:.6g}"
+        ),
+    )
+
+
+def _latent_beta(given: Given) -> Estimate:
+    if given.m != 1:
+        return _partial(given, _model(given))
+    error = standard_error_needed(
+        printed_standard_error(given, given.printed),
+        "a latent correlation, which is less precise than n patients suggest,",
+    )
+    r = given.printed
+    z, se_z = fisher_z(r), error.se / (1.0 - r * r)
+    v = se_z * se_z
+    return Estimate(
+        yi=z,
+        vi=v,
+        r=r,
+        v_r=error.se * error.se,
+        ni=math.nan if given.n is None else given.n,
+        route="beta latent",
+        quality="converted",
+        trace=(
+            f"r = beta with one predictor; z = atanh({r:.6g}) = {z:.6g}; {error.how}; "
+            f"v = SE^2/(1 - r^2)^2 = {v:.6g}"
+        ),
+    )
+
+
+def _refuse_other_level(given: Given) -> None:
+    fitting = "between" if (given.component or "").startswith("between_") else "total"
+    if given.sd_level not in (fitting, *([None] if fitting == "total" else [])):
+        raise ValueError(
+            f"sd_level {given.sd_level!r} does not standardise a coefficient of component "
+            f"{given.component or 'total'!r}; it takes {fitting}, or leave sd_x and sd_y blank "
+            "and give se or test_value"
+        )
+
+
+def _alliance_sd(given: Given) -> tuple[float, str]:
+    refuse_unpooled(given)
+    if given.estimand == "lagged_partial":
+        raise ValueError(
+            "an effect net of the lagged outcome is pooled as a standardised coefficient; "
+            "an odds or hazard ratio is none"
+        )
+    if given.sd_x is None:
+        raise ValueError(
+            "sd_x is missing: the ratio is per unit of alliance, so its SD is needed (1 where the "
+            "ratio is per SD)"
+        )
+    if not given.within or given.sd_level == "within":
+        return given.sd_x, f"SD = {given.sd_x:g}"
+    if given.sd_level != "total" or given.icc_x is None:
+        raise ValueError(
+            "a within-patient ratio needs sd_x within patients (sd_level 'within'), or of all "
+            "scores ('total') with icc_x"
+        )
+    sd_x = within_sd(given.sd_x, given.icc_x)
+    return sd_x, f"SD within = {given.sd_x:g} x sqrt(1 - {given.icc_x:g}) = {sd_x:.6g}"
+
+
+def _indicator_sd(n1: float, n2: float) -> tuple[float, str]:
+    if not (n1 > 0 and n2 > 0):
+        raise ValueError(f"n1 = {n1:g} and n2 = {n2:g} must both be above 0")
+    sd_x = math.sqrt(n1 / (n1 + n2)) * math.sqrt(n2 / (n1 + n2))
+    return sd_x, f"two groups of {n1:g} and {n2:g}: SD = {sd_x:.6g}"
+
+
+def _logistic(given: Given, sd_x: float, how: str, *, name: str, quality: Quality) -> Estimate:
+    if not given.printed > 0:
+        raise ValueError(
+            f"{name} = {given.printed:g} must be above 0; where ln {name} is printed, give its "
+            "exponential"
+        )
+    log_ratio = math.log(given.printed)
+    error = standard_error_needed(
+        printed_standard_error(given, log_ratio, ratio=True), f"the {name} of a slope"
+    )
+    d = logistic_slope_d(log_ratio, sd_x)
+    z = logistic_slope_z(d)
+    v = logistic_slope_z_variance(d, logistic_slope_d(error.se, sd_x))
+    r = math.tanh(z)
+    adjusted = "" if given.m in (None, 1) else f"; adjusted for {given.m - 1:g} other predictors"
+    return Estimate(
+        yi=z,
+        vi=v,
+        r=r,
+        v_r=r_variance_from_z(r, v),
         ni=math.nan if given.n is None else given.n,
         route=f"{name} slope",
-        quality=worse(quality, "approximated"),
-        trace=f"ln {name} = ln {ratio:g} = {log_ratio:.6g}, {told}; "
-        f"d = ln {name} x {given.sd_x:g} x sqrt(3)/pi = {d:.6g}; r = d/sqrt(1 + d^2) = {r:.6g}; "
-        f"Var(r) = {v_r:.6g}; z = {z:.6g}, v = {v:.6g}{bound}",
+        quality=quality,
+        trace=(
+            f"{how}; d = ln({given.printed:g}) x SD x sqrt(3)/pi = {d:.6g}; "
+            f"r = d/sqrt(1 + d^2) = {r:.6g}; z = {z:.6g}; {error.how} of ln {name}; "
+            f"v = SE_d^2/(1 + d^2) = {v:.6g}{adjusted}"
+        ),
     )

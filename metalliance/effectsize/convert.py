@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from numbers import Real
+from typing import Any, Literal
 
 from metalliance.effectsize.coefficients import (
     from_b,
     from_beta,
-    from_beta_within,
     from_hazard_ratio,
     from_odds_ratio_slope,
 )
@@ -21,7 +22,15 @@ from metalliance.effectsize.correlations import (
     from_spearman,
     from_z,
 )
-from metalliance.effectsize.estimate import QUALITIES, Estimate, Given, Quality
+from metalliance.effectsize.estimate import (
+    COMPONENTS,
+    ESTIMANDS,
+    QUALITIES,
+    Estimate,
+    Given,
+    Quality,
+    reversed_estimate,
+)
 from metalliance.effectsize.groups import from_d, from_g, from_group_odds_ratio
 from metalliance.effectsize.significance import (
     from_chi2,
@@ -31,6 +40,7 @@ from metalliance.effectsize.significance import (
     from_r2,
     from_t,
 )
+from metalliance.effectsize.within import from_beta_within, refuse_unpooled
 from metalliance.errors import ConversionError
 
 __all__ = ["CONVERSIONS", "QUALITIES", "Estimate", "Quality", "Stat", "effect_size"]
@@ -84,10 +94,17 @@ CONVERSIONS: dict[str, Callable[[Given], Estimate]] = {
 }
 
 
+WORDS: dict[str, tuple[str, ...]] = {
+    "sd_level": ("total", "within", "between"),
+    "component": COMPONENTS,
+    "estimand": ESTIMANDS,
+}
+
+
 def effect_size(
     *,
     stat: str,
-    value: float | None = None,
+    value: float | str | None = None,
     n: float | None = None,
     se: float | None = None,
     ci: tuple[float, float] | None = None,
@@ -95,7 +112,7 @@ def effect_size(
     df1: float = 1,
     p: float | str | None = None,
     tail: int = 2,
-    m: int | None = None,
+    m: float | None = None,
     R2: float | None = None,
     n1: float | None = None,
     n2: float | None = None,
@@ -114,7 +131,7 @@ def effect_size(
     sign: int | None = None,
     component: str | None = None,
     estimand: str | None = None,
-    lag: float = 0,
+    lag: float | None = None,
     test_value: float | None = None,
     ci_level: float = 95,
 ) -> Estimate:
@@ -125,7 +142,8 @@ def effect_size(
     stat : str
         What was reported; one of ``Stat``.
     value : float, optional
-        The printed number. Not needed where group means, cells or ``p`` stand in for it.
+        The printed number. Not needed where group means, cells or ``p`` stand in for it; of a
+        ``p`` also text, see there.
     n : float, optional
         Patients in that analysis.
     se : float, optional
@@ -135,17 +153,18 @@ def effect_size(
     df, df1 : float, optional
         Degrees of freedom of a test: residual ones, and the numerator's of F.
     p : float or str, optional
-        For ``stat='p'``: an exact p, or text such as ``<.05``, ``**``, ``n.s.``.
+        For ``stat='p'``: an exact p, or text such as ``= .03``, ``<.05``, ``**``, ``n.s.``. An
+        inequality is a bound: yi is NaN and the trace says what it means for r.
     tail : {2, 1}
         Sides of that p.
-    m : int, optional
+    m : float, optional
         Predictors of the regression, the focal one included.
     R2 : float, optional
         Of the full model (semi-partial correlation).
     n1, n2, mean1, sd1, mean2, sd2 : float, optional
         Two groups; the effect is positive where the first is higher.
     cells : (a, b, c, d), optional
-        A 2×2 table by rows.
+        A 2×2 table by rows: two groups, with and without the outcome.
     sd_x, sd_y : float, optional
         Standard deviations of alliance and outcome.
     sd_level : {'total', 'within', 'between'}, optional
@@ -157,13 +176,16 @@ def effect_size(
     sign : {1, -1}, optional
         −1 reverses the printed sign. R², F, χ² and p have none and need it.
     component : str, optional
-        ``within`` marks an association of occasions within patients.
+        One of ``Component``; ``within`` marks an association of occasions within patients.
     estimand : str, optional
-        ``lagged_partial`` marks a coefficient net of the lagged outcome.
-    lag : float
-        Sessions from alliance to outcome, for degrees of freedom within patients.
+        One of ``Estimand``; ``lagged_partial`` marks a coefficient net of the lagged outcome, which
+        is kept as it is (``es_metric`` beta).
+    lag : float, optional
+        Sessions from alliance to outcome; each costs every patient an occasion. Not reported, it
+        is taken as 0, and the trace says so.
     test_value : float, optional
-        Printed t, z or Wald value of a coefficient; stands in for ``se``.
+        Printed t or z of a coefficient (of a Wald χ² its root). Where r comes from the test it goes
+        before value/``se``; elsewhere it stands in for ``se``.
     ci_level : float
         Percent.
 
@@ -182,20 +204,15 @@ def effect_size(
     >>> round(estimate.yi, 4), round(estimate.vi, 5), estimate.quality
     (0.3205, 0.01754, 'direct')
     >>> effect_size(stat="t", value=2.5, n=60).trace.split("; ")[1]
-    'r = t/sqrt(t^2 + 58) = 0.311909'
+    'df = 60 - 2 = 58'
     """
-    if stat not in CONVERSIONS:
-        near = difflib.get_close_matches(str(stat), CONVERSIONS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        known = ", ".join(CONVERSIONS)
-        raise ConversionError(f"stat {stat!r} is none of: {known}{hint}")
-    if sign not in (None, 1, -1):
-        raise ConversionError(f"sign is 1 or -1, not {sign!r}")
-    if stat == "p" and value is None and isinstance(p, int | float):
-        value = float(p)
+    _refuse_unknown("stat", stat, CONVERSIONS)
+    if stat == "p" and isinstance(value, str):
+        value, p = None, value
     given = Given(
         stat=stat,
-        value=value,
+        value=_number("value", value),
+        p=p if isinstance(p, str) else _number("p", p),
         n=n,
         se=se,
         ci=ci,
@@ -203,7 +220,6 @@ def effect_size(
         test_value=test_value,
         df=df,
         df1=df1,
-        p=p if isinstance(p, str) else None,
         tail=tail,
         m=m,
         R2=R2,
@@ -223,32 +239,73 @@ def effect_size(
         sessions=sessions,
         lag=lag,
         sign=sign,
-        component=component or "",
-        estimand=estimand or "",
+        component=component or None,
+        estimand=estimand or None,
     )
-    _refuse_not_finite(given)
+    return _converted(_checked(given))
+
+
+def _checked(given: Given) -> Given:
+    """What is given, its numbers as finite floats and its words among those that are known.
+
+    Raises
+    ------
+    ConversionError
+        Names the first that is neither.
+    """
+    if given.sign not in (None, 1, -1):
+        raise ConversionError(f"sign is 1 or -1, not {given.sign!r}")
+    for name, choices in WORDS.items():
+        _refuse_unknown(name, getattr(given, name), choices)
+    others = {"stat", "value", "p", "sign", "ci", "cells", *WORDS}
+    numbers = {
+        name: _number(name, getattr(given, name)) for name in Given.__slots__ if name not in others
+    }
+    ci, cells = _numbers("ci", given.ci, 2), _numbers("cells", given.cells, 4)
+    return replace(given, ci=ci, cells=cells, **numbers)
+
+
+def _converted(given: Given) -> Estimate:
     try:
-        estimate = CONVERSIONS[stat](given)
+        if given.component == "contextual":
+            refuse_unpooled(given)
+        estimate = CONVERSIONS[given.stat](given)
     except (ValueError, OverflowError, ZeroDivisionError) as error:
-        told = str(error) if isinstance(error, ValueError) else "the numbers are out of range"
-        raise ConversionError(f"stat {stat!r}: {told}") from None
-    return _checked(estimate)
-
-
-def _refuse_not_finite(given: Given) -> None:
-    for name in Given.__slots__:
-        value = getattr(given, name)
-        numbers = value if isinstance(value, tuple) else (value,)
-        if any(isinstance(v, int | float) and not math.isfinite(v) for v in numbers):
-            raise ConversionError(f"stat {given.stat!r}: {name} is no finite number")
-
-
-def _checked(estimate: Estimate) -> Estimate:
-    """An effect has a finite value and a variance above zero; a bound has neither."""
-    if estimate.route == "bound":
-        return estimate
-    if not (math.isfinite(estimate.yi) and math.isfinite(estimate.vi) and estimate.vi > 0):
+        told = str(error) if type(error) is ValueError and "math domain" not in str(error) else ""
+        told = told or "these numbers are out of range; check them against the report"
+        raise ConversionError(f"stat {given.stat!r}: {told}") from None
+    pooled = math.isfinite(estimate.yi)
+    if pooled and given.estimand == "lagged_partial" and estimate.es_metric != "beta":
         raise ConversionError(
-            f"these numbers give no usable effect (yi {estimate.yi:g}, vi {estimate.vi:g})"
+            f"lagged partial effects are pooled as standardised coefficients; stat {given.stat!r} "
+            "is none: add the beta with its SE"
         )
-    return estimate
+    return reversed_estimate(estimate) if given.sign == -1 else estimate
+
+
+def _number(name: str, found: Any) -> Any:
+    """``found`` as a finite float, None where it is absent."""
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, Real):
+        raise ConversionError(f"{name} = {found!r} is no number")
+    if not math.isfinite(found):
+        raise ConversionError(f"{name} = {found!r} is no finite number")
+    return float(found)
+
+
+def _numbers(name: str, found: Any, length: int) -> Any:
+    """``found`` as ``length`` finite floats, None where it is absent."""
+    if found is None:
+        return None
+    listed = list(found) if isinstance(found, Iterable) and not isinstance(found, str) else []
+    if len(listed) != length or any(x is None for x in listed):
+        raise ConversionError(f"{name} = {found!r} must be {length} numbers")
+    return tuple(_number(name, number) for number in listed)
+
+
+def _refuse_unknown(name: str, found: str | None, choices: Collection[str]) -> None:
+    if found is not None and found not in choices:
+        near = difflib.get_close_matches(str(found), choices, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConversionError(f"{name} {found!r} is none of: {', '.join(choices)}{hint}")

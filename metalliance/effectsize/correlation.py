@@ -12,6 +12,7 @@ __all__ = [
     "semipartial_variance",
     "significant_r",
     "spearman_variance",
+    "spearman_z_variance",
     "within_z_variance",
     "within_z_variance_approximate",
     "z_variance",
@@ -67,7 +68,7 @@ def fisher_z_inverse(z: float) -> float:
     return math.tanh(z)
 
 
-def z_variance(n: float, controls: int = 0) -> float:
+def z_variance(n: float, controls: float = 0) -> float:
     """Sampling variance of Fisher's z of a (partial) correlation.
 
     Var(z) = 1/(n − s − 3) with s variables held constant; for a partial correlation from a
@@ -104,7 +105,7 @@ def z_variance(n: float, controls: int = 0) -> float:
     return 1.0 / (n - controls - 3)
 
 
-def r_variance(r: float, n: float, controls: int = 0) -> float:
+def r_variance(r: float, n: float, controls: float = 0) -> float:
     """Large-sample sampling variance of a (partial) correlation.
 
     Var(r) = (1 − r²)²/(n − s − 1) with s variables held constant.
@@ -147,9 +148,25 @@ def spearman_variance(r: float, n: float) -> float:
     >>> round(spearman_variance(.427, 55) ** .5, 5)
     0.11845
     """
+    return r_variance_from_z(r, spearman_z_variance(r, n))
+
+
+def spearman_z_variance(r: float, n: float) -> float:
+    """Sampling variance of Fisher's z of Spearman's ρ: (1 + r²/2)/(n − 3).
+
+    References
+    ----------
+    Bonett, D. G., & Wright, T. A. (2000). Psychometrika, 65, 23–28.
+    https://doi.org/10.1007/BF02294183
+
+    Examples
+    --------
+    >>> round(spearman_z_variance(.427, 55), 6)
+    0.020984
+    """
     if n <= 3:
         raise ValueError(f"n = {n:g} leaves no variance: n > 3")
-    return (1.0 - r * r) ** 2 * (1.0 + r * r / 2.0) / (n - 3)
+    return (1.0 + r * r / 2.0) / (n - 3)
 
 
 def semipartial_variance(r: float, R2: float, n: float) -> float:
@@ -167,9 +184,11 @@ def semipartial_variance(r: float, R2: float, n: float) -> float:
     0.10363
     """
     if not 0 <= R2 < 1 or r * r > R2 + 1e-9:
-        raise ValueError(f"R2 = {R2:g} lies from r^2 = {r * r:.4g} to below 1")
-    if n <= 0:
-        raise ValueError(f"n = {n:g} is no number of patients")
+        raise ValueError(
+            f"R2 = {R2:g} of the full model must lie from r^2 = {r * r:.4g} to below 1"
+        )
+    if n <= 3:
+        raise ValueError(f"n = {n:g} leaves no variance: n > 3")
     reduced = R2 - r * r
     return (R2 * R2 - 2.0 * R2 + reduced + 1.0 - reduced * reduced) / n
 

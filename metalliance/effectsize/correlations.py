@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from metalliance.effectsize.correlation import (
     fisher_z,
     fisher_z_inverse,
     r_variance,
     semipartial_variance,
     spearman_variance,
+    spearman_z_variance,
     z_variance,
 )
 from metalliance.effectsize.estimate import Estimate, Given, from_zero_order
@@ -28,22 +27,22 @@ def from_r(given: Given) -> Estimate:
     Fisher, R. A. (1921). Metron, 1, 3–32.
     Bakdash, J. Z., & Marusich, L. R. (2017). https://doi.org/10.3389/fpsyg.2017.00456
     """
-    r = given.oriented()
+    r = given.printed
     if given.within:
         return from_within_correlation(r, given, route="r within", how=f"r = {r:.6g}")
-    return from_zero_order(r, given.patients(), route="r", quality="direct", how=f"r = {r:.6g}")
+    return from_zero_order(r, given.patients, route="r", quality="direct", how=f"r = {r:.6g}")
 
 
 def from_z(given: Given) -> Estimate:
     """Fisher's z as printed: r = tanh z, Var(z) = 1/(n − 3)."""
-    z = given.oriented()
+    z = given.printed
     r = fisher_z_inverse(z)
     how = f"z = {z:.6g} as printed; r = tanh z = {r:.6g}"
     if abs(r) == 1:
-        raise ValueError(f"a Fisher z of {z:g} is a correlation of 1")
+        raise ValueError(f"a Fisher z of {z:g} is a correlation of 1; is it the z of a test?")
     if given.within:
         return from_within_correlation(r, given, route="z within", how=how)
-    n = given.patients()
+    n = given.patients
     v = z_variance(n)
     return Estimate(
         yi=z,
@@ -68,10 +67,9 @@ def from_spearman(given: Given) -> Estimate:
     Bonett, D. G., & Wright, T. A. (2000). Psychometrika, 65, 23–28.
     https://doi.org/10.1007/BF02294183
     """
-    r, n = given.oriented(), given.patients()
-    if given.within:
-        raise ValueError("a Spearman correlation within patients has no known sampling variance")
-    z, v = fisher_z(r), spearman_variance(r, n) / (1 - r * r) ** 2
+    given.refuse_within(": its sampling variance is not known")
+    r, n = given.printed, given.patients
+    z, v = fisher_z(r), spearman_z_variance(r, n)
     return Estimate(
         yi=z,
         vi=v,
@@ -89,31 +87,31 @@ def from_partial(given: Given) -> Estimate:
     """Partial correlation: Var(z) = 1/(n − m − 2), Var(r) = (1 − r²)²/(n − m).
 
     m counts all predictors, the focal one included. Another quantity than r: a pool of both should
-    tell them apart by ``route``. Within patients the variance is that of a correlation and
-    approximated.
+    tell them apart by ``route``. Within patients the variance is that of a correlation within
+    patients, with one occasion less per control.
 
     References
     ----------
     Fisher, R. A. (1924). Metron, 3, 329–332.
     Aloe, A. M. (2014). https://doi.org/10.1080/00221309.2013.853021
     """
-    r = given.oriented()
-    if given.within:
-        how = f"partial r = {r:.6g}"
-        return from_within_correlation(
-            r, given, route="r_partial within", how=how, quality="approximated"
-        )
-    n = given.patients()
-    if given.m is None:
-        raise ValueError("m is missing (the number of predictors in the model, alliance included)")
-    if given.m < 1:
+    r = given.printed
+    controls = None if given.m is None else given.m - 1
+    if controls is not None and controls < 0:
         raise ValueError(f"m = {given.m:g}: alliance itself counts, so m is at least 1")
-    z, v = fisher_z(r), z_variance(n, given.m - 1)
+    if given.within:
+        return from_within_correlation(
+            r, given, route="r_partial within", how=f"partial r = {r:.6g}", controls=controls or 0
+        )
+    n = given.patients
+    if controls is None:
+        raise ValueError("m is missing (the number of predictors in the model, alliance included)")
+    z, v = fisher_z(r), z_variance(n, controls)
     return Estimate(
         yi=z,
         vi=v,
         r=r,
-        v_r=r_variance(r, n, given.m - 1),
+        v_r=r_variance(r, n, controls),
         ni=n,
         route="r_partial",
         quality="direct",
@@ -132,11 +130,10 @@ def from_semipartial(given: Given) -> Estimate:
     Aloe, A. M., & Becker, B. J. (2012). Journal of Educational and Behavioral Statistics, 37,
     278–297. https://doi.org/10.3102/1076998610396901
     """
-    r, n = given.oriented(), given.patients()
-    if given.within:
-        raise ValueError("a semi-partial correlation within patients is not converted")
+    given.refuse_within("; give the slope with its SE")
+    r, n = given.printed, given.patients
     if given.R2 is None:
-        raise ValueError("R2 is missing (of the full model)")
+        raise ValueError("R2 is missing (of the full model, alliance included)")
     z, v_r = fisher_z(r), semipartial_variance(r, given.R2, n)
     v = v_r / (1 - r * r) ** 2
     return Estimate(
@@ -150,25 +147,3 @@ def from_semipartial(given: Given) -> Estimate:
         trace=f"z = atanh({r:.6g}) = {z:.6g}; Var(r) of Aloe and Becker with R2 = {given.R2:g}: "
         f"{v_r:.6g}; v = Var(r)/(1 - r^2)^2 = {v:.6g}",
     )
-
-
-def bias_corrected(r: float, n: float) -> float:
-    """The minimum-variance unbiased estimate of a correlation.
-
-    r · ₂F₁(½, ½; (n − 2)/2; 1 − r²).
-
-    References
-    ----------
-    Olkin, I., & Pratt, J. W. (1958). Annals of Mathematical Statistics, 29, 201–211.
-    https://doi.org/10.1214/aoms/1177706717
-
-    Examples
-    --------
-    >>> round(bias_corrected(.31, 60), 5)
-    0.31245
-    """
-    from scipy.special import hyp2f1
-
-    if n <= 4:
-        raise ValueError(f"n = {n:g} is too small for this correction (n > 4)")
-    return math.copysign(abs(r) * float(hyp2f1(0.5, 0.5, (n - 2) / 2, 1 - r * r)), r)

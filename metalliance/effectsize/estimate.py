@@ -1,29 +1,48 @@
-"""What a report gives of one effect, what becomes of it, and the words they share."""
+"""What a paper prints of one effect, and the estimate that becomes of it."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from metalliance.effectsize.correlation import r_variance, z_variance
+from metalliance.effectsize.correlation import fisher_z, r_variance, z_variance
 
 __all__ = [
+    "COMPONENTS",
+    "ESTIMANDS",
     "QUALITIES",
+    "Component",
+    "Estimand",
     "Estimate",
     "Given",
     "Metric",
     "Quality",
+    "bound",
     "from_zero_order",
     "partial_from_t",
     "residual_df",
-    "standard_error",
+    "reversed_estimate",
     "worse",
 ]
 
 Quality = Literal["direct", "converted", "approximated", "bounded"]
 Metric = Literal["z", "beta"]
+Component = Literal[
+    "total",
+    "between_observed",
+    "between_latent",
+    "within",
+    "between_change",
+    "blended",
+    "contextual",
+    "between_therapist",
+    "within_therapist",
+]
+Estimand = Literal["concurrent_r", "lagged_r", "lagged_partial", "NA"]
 QUALITIES: tuple[Quality, ...] = get_args(Quality)
+COMPONENTS: tuple[Component, ...] = get_args(Component)
+ESTIMANDS: tuple[Estimand, ...] = get_args(Estimand)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +53,7 @@ class Estimate:
     ----------
     yi, vi : float
         Fisher's z and its sampling variance; where ``es_metric`` is ``beta`` the coefficient and
-        SE². NaN where the report gives only a bound.
+        SE². Both NaN where the report gives only a bound.
     r, v_r : float
         The same as a correlation; NaN where ``es_metric`` is ``beta``.
     ni : float
@@ -46,6 +65,12 @@ class Estimate:
     trace : str
         The arithmetic, to be followed by hand.
     es_metric : {'z', 'beta'}
+
+    Raises
+    ------
+    ValueError
+        Where yi is not finite or vi is not above 0, unless both are NaN and the quality is
+        ``bounded``.
     """
 
     yi: float
@@ -58,10 +83,23 @@ class Estimate:
     trace: str
     es_metric: Metric = "z"
 
+    def __post_init__(self) -> None:
+        if math.isnan(self.yi) and math.isnan(self.vi) and self.quality == "bounded":
+            return
+        if not (math.isfinite(self.yi) and 0.0 < self.vi < math.inf):
+            raise ValueError(
+                f"these numbers give no usable effect (yi = {self.yi:g}, vi = {self.vi:g}); "
+                "check them against the report"
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What is reported of one effect; names as in `effect_size`."""
+    """Everything a paper may print about one effect; what it does not print is None.
+
+    Names are those of `effect_size`. Values, intervals and test values stand as printed: the
+    finished effect is turned where ``sign`` is −1.
+    """
 
     stat: str
     value: float | None = None
@@ -72,9 +110,9 @@ class Given:
     test_value: float | None = None
     df: float | None = None
     df1: float = 1.0
-    p: str | None = None
-    tail: int = 2
-    m: int | None = None
+    p: float | str | None = None
+    tail: float = 2
+    m: float | None = None
     R2: float | None = None
     n1: float | None = None
     n2: float | None = None
@@ -90,22 +128,18 @@ class Given:
     icc_y: float | None = None
     n_obs: float | None = None
     sessions: float | None = None
-    lag: float = 0.0
+    lag: float | None = None
     sign: int | None = None
-    component: str = ""
-    estimand: str = ""
+    component: str | None = None
+    estimand: str | None = None
 
     @property
     def within(self) -> bool:
-        """True for an association of occasions within patients."""
+        """Whether the effect is about occasions within patients."""
         return self.component == "within"
 
     @property
-    def lagged_partial(self) -> bool:
-        """True for a coefficient net of the lagged outcome."""
-        return self.estimand == "lagged_partial"
-
-    def number(self) -> float:
+    def printed(self) -> float:
         """The printed number.
 
         Raises
@@ -117,33 +151,39 @@ class Given:
             raise ValueError("value is missing (the printed number)")
         return self.value
 
-    def oriented(self) -> float:
-        """The printed number, reversed where ``sign`` is −1."""
-        return self.number() * (self.sign or 1)
-
-    def direction(self) -> int:
-        """The sign of a statistic that has none of its own.
+    @property
+    def patients(self) -> float:
+        """Patients of this analysis: ``n``, else both groups together.
 
         Raises
         ------
         ValueError
-            Where nobody says it.
+            Where neither is printed.
+        """
+        if self.n is not None:
+            return self.n
+        if self.n1 is None or self.n2 is None:
+            raise ValueError("n is missing (the number of patients)")
+        return self.n1 + self.n2
+
+    def need_sign(self) -> None:
+        """Refuse a statistic without a sign of its own whose direction nobody has said.
+
+        Raises
+        ------
+        ValueError
+            Where ``sign`` is None.
         """
         if self.sign is None:
-            raise ValueError(f"{self.stat} has no sign of its own: say sign=1 or sign=-1")
-        return self.sign
+            raise ValueError(
+                f"{self.stat} has no sign of its own: read the direction in the text and give "
+                "sign=1 or sign=-1"
+            )
 
-    def patients(self) -> float:
-        """Patients of this analysis.
-
-        Raises
-        ------
-        ValueError
-            Where n is missing.
-        """
-        if self.n is None:
-            raise ValueError("n is missing (the number of patients)")
-        return self.n
+    def refuse_within(self, instead: str) -> None:
+        """Refuse an effect within patients, with what to give instead."""
+        if self.within:
+            raise ValueError(f"not converted for an effect within patients{instead}")
 
 
 def worse(*qualities: Quality) -> Quality:
@@ -155,10 +195,41 @@ def worse(*qualities: Quality) -> Quality:
     return max(qualities, key=QUALITIES.index)
 
 
+def reversed_estimate(estimate: Estimate) -> Estimate:
+    """The same effect with its sign turned; the trace says so.
+
+    >>> effect = from_zero_order(.31, 60, route="r", quality="direct", how="r = 0.31")
+    >>> reversed_estimate(effect).trace.split("; ")[-1]
+    'reversed (sign -1): r = -0.31, z = -0.320545'
+    """
+    y, r = -estimate.yi + 0.0, -estimate.r + 0.0
+    turned = f"beta = {y:.6g}" if estimate.es_metric == "beta" else f"r = {r:.6g}, z = {y:.6g}"
+    trace = f"{estimate.trace}; reversed (sign -1): {turned}"
+    return replace(estimate, yi=y, r=r, trace=trace)
+
+
+def bound(given: Given, trace: str) -> Estimate:
+    """An effect known only to lie beyond some value: kept, with nothing to pool."""
+    return Estimate(
+        yi=math.nan,
+        vi=math.nan,
+        r=math.nan,
+        v_r=math.nan,
+        ni=math.nan if given.n is None else given.n,
+        route="bound",
+        quality="bounded",
+        trace=trace,
+    )
+
+
 def from_zero_order(r: float, n: float, *, route: str, quality: Quality, how: str) -> Estimate:
-    """A correlation of n patients: z = atanh r, Var(z) = 1/(n − 3), Var(r) = (1 − r²)²/(n − 1)."""
-    z = fisher(r)
-    v = z_variance(n)
+    """A correlation of n patients: z = atanh r, Var(z) = 1/(n − 3), Var(r) = (1 − r²)²/(n − 1).
+
+    References
+    ----------
+    Fisher, R. A. (1921). Metron, 1, 3–32.
+    """
+    z, v = fisher_z(r), z_variance(n)
     return Estimate(
         yi=z,
         vi=v,
@@ -171,108 +242,67 @@ def from_zero_order(r: float, n: float, *, route: str, quality: Quality, how: st
     )
 
 
-def fisher(r: float) -> float:
-    """Atanh r, refused at and beyond ±1."""
-    if not -1.0 < r < 1.0:
-        raise ValueError(f"a correlation lies strictly between -1 and 1, not at {r:g}")
-    return math.atanh(r)
-
-
 def residual_df(given: Given) -> tuple[float, str]:
-    """Residual degrees of freedom of a regression on patients: as given, else n − m − 1.
+    """Degrees of freedom of a test between patients, with words.
 
-    A single predictor is not assumed of a coefficient: m or df has to be said.
-    """
-    if given.df is not None:
-        if given.df <= 1:
-            raise ValueError(f"df = {given.df:g} leaves no sampling variance 1/(df - 1)")
-        if given.n is not None and given.df > given.n - 2:
-            raise ValueError(
-                f"df = {given.df:g} is more than {given.n:g} patients leave (n - 2); degrees of "
-                "freedom of occasions belong to a within effect"
-            )
-        return given.df, f"df = {given.df:g}"
-    n = given.patients()
-    if given.m is None:
-        raise ValueError(
-            "m is missing (predictors in the model, alliance included), or the df of the test"
-        )
-    if given.m < 1:
-        raise ValueError(f"m = {given.m:g}: alliance itself counts, so m is at least 1")
-    df = n - given.m - 1
-    if df <= 1:
-        raise ValueError(f"n = {n:g} with m = {given.m:g} leaves {df:g} degrees of freedom")
-    return df, f"df = {n:g} - {given.m:g} - 1 = {df:g}"
-
-
-def partial_from_t(
-    t: float, df: float, *, n: float | None, route: str, quality: Quality, how: str
-) -> Estimate:
-    """R = t/√(t² + df), Var(z) = 1/(df − 1), Var(r) = (1 − r²)²/(df + 1).
-
-    With one predictor df = n − 2 and these are the values of a correlation of n patients; with m
-    predictors df = n − m − 1 and r is a partial correlation.
-    """
-    r = t / math.sqrt(t * t + df)
-    z = fisher(r)
-    v = 1 / (df - 1)
-    return Estimate(
-        yi=z,
-        vi=v,
-        r=r,
-        v_r=(1 - r * r) ** 2 / (df + 1),
-        ni=math.nan if n is None else n,
-        route=route,
-        quality=quality,
-        trace=f"{how}; r = t/sqrt(t^2 + {df:g}) = {r:.6g}; z = {z:.6g}; "
-        f"v = 1/({df:g} - 1) = {v:.6g}",
-    )
-
-
-def standard_error(given: Given, *, log: bool = False) -> tuple[float, str]:
-    """Standard error of a coefficient: as printed, else from its interval, else from its test.
-
-    Parameters
-    ----------
-    given : Given
-    log : bool
-        The value and the limits of its interval are ratios; a printed SE is that of the logarithm.
+    As printed, else n − m − 1 with m predictors (alliance included), else n − 2: the test of a
+    correlation or of two groups.
 
     Raises
     ------
     ValueError
-        Where none of the three is there, or it is impossible.
+        Where they are missing, leave no variance, or are more than the patients allow.
+
+    Examples
+    --------
+    >>> residual_df(Given(stat="t", n=60, m=3))
+    (56, 'df = 60 - 3 - 1 = 56')
     """
-    if given.se is not None:
-        if not given.se > 0:
-            raise ValueError(f"se = {given.se:g} must be above 0")
-        return given.se, f"SE = {given.se:.6g} as printed"
-    if given.ci is not None:
-        return _from_interval(given, log)
-    if given.test_value is not None:
-        value = math.log(given.number()) if log else given.number()
-        if given.test_value == 0 or value == 0:
-            raise ValueError("a test value or coefficient of 0 gives no standard error")
-        se = abs(value / given.test_value)
-        return se, f"SE = |{value:.6g}/{given.test_value:.6g}| = {se:.6g}"
-    raise ValueError("its se, its interval (ci) or its test value is missing")
+    m = given.m
+    if m is not None and m < 1:
+        raise ValueError(f"m = {m:g}: alliance itself counts, so m is at least 1")
+    if given.df is None:
+        if given.n is None and (given.n1 is None or given.n2 is None):
+            raise ValueError("df or n is missing (degrees of freedom, or patients)")
+        n = given.patients
+        df = n - (1 if m is None else m) - 1
+        told = f"df = {n:g} - 2 = {df:g}" if m is None else f"df = {n:g} - {m:g} - 1 = {df:g}"
+    else:
+        df, told = given.df, f"df = {given.df:g}"
+        if given.n is not None and df > given.n - 2:
+            raise ValueError(
+                f"df = {df:g} is more than {given.n:g} patients leave (n - 2); degrees of freedom "
+                "of occasions belong to an effect within patients"
+            )
+    if not df > 1:
+        raise ValueError(f"{told} is too few: the variance 1/(df - 1) needs df above 1")
+    return df, told
 
 
-def _from_interval(given: Given, log: bool) -> tuple[float, str]:
-    from scipy.special import ndtri
+def partial_from_t(t: float, given: Given, *, route: str, how: str) -> Estimate:
+    """Correlation behind the t of patients: r = t/√(t² + df).
 
-    assert given.ci is not None
-    low, high = given.ci
-    if not low < high:
-        raise ValueError(f"the interval [{low:g}, {high:g}] has no width")
-    if not 0 < given.ci_level < 100:
-        raise ValueError(f"ci_level = {given.ci_level:g} is a percentage, such as 95")
-    if log and not low > 0:
-        raise ValueError(f"the interval [{low:g}, {high:g}] of a ratio lies above 0")
-    quantile = float(ndtri(0.5 + given.ci_level / 200))
-    named = f"({high:g} - {low:g})"
-    if log:
-        named = f"(ln {high:g} - ln {low:g})"
-        low, high = math.log(low), math.log(high)
-    se = (high - low) / (2 * quantile)
-    return se, f"SE = {named}/(2 x {quantile:.6g}) = {se:.6g}"
+    Var(z) = 1/(df − 1) and Var(r) = (1 − r²)²/(df + 1). With one predictor df = n − 2, and these
+    are r and its variances of n patients; with m predictors df = n − m − 1, and r is a partial
+    correlation. Where n is not printed it is df + m + 1.
+
+    References
+    ----------
+    Aloe, A. M., & Thompson, C. G. (2013). Journal of the Society for Social Work and Research,
+    4, 390–404. https://doi.org/10.5243/jsswr.2013.24
+    """
+    df, counted = residual_df(given)
+    r = t / math.hypot(t, math.sqrt(df))
+    z, v = fisher_z(r), 1.0 / (df - 1)
+    n = given.n if given.n is not None else df + (given.m or 1) + 1
+    return Estimate(
+        yi=z,
+        vi=v,
+        r=r,
+        v_r=r_variance(r, df + 2),
+        ni=n,
+        route=route,
+        quality="converted",
+        trace=f"{how}; {counted}; r = t/sqrt(t^2 + {df:g}) = {r:.6g}; z = atanh r = {z:.6g}; "
+        f"v = 1/({df:g} - 1) = {v:.6g}",
+    )

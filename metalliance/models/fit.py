@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metalliance.effectsize.table import EffectTable
+from metalliance.errors import ConvergenceError, MetallianceWarning
 from metalliance.models.design import build_design, check_rank
 from metalliance.models.independent import (
     check_independent,
@@ -158,4 +160,10 @@ def refit(fitted: Fit, keep: NDArray[np.bool_]) -> Fit:
         return fit_independent(inputs, fitted.design, X, fitted.method, known, call, weights)
     part = selected_part(fitted, keep)
     near = near_parameters(part, fitted.theta, 0.01 * fitted.typical_v)
-    return fit_multilevel(inputs, fitted.design, X, fitted.method, part, call, (near,))
+    try:
+        return fit_multilevel(inputs, fitted.design, X, fitted.method, part, call, (near,))
+    except ConvergenceError:
+        # A single start may end on its way; the usual ones take longer.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MetallianceWarning)
+            return fit_multilevel(inputs, fitted.design, X, fitted.method, part, call)

@@ -33,6 +33,7 @@ def defaults_used(review: Review, plan: Plan, pools: Sequence[Pool]) -> tuple[De
             f"{plan.rho:g}",
             "correlations between effects are rarely reported; other values are tried",
         )
+        found += _reported_pairs(pools)
     add(
         "minimum_clusters_prediction",
         "studies needed for a prediction interval",
@@ -53,6 +54,21 @@ def defaults_used(review: Review, plan: Plan, pools: Sequence[Pool]) -> tuple[De
         found.append(Default(name="models RAW and PRE", value=value, why=why))
     add("state", "primary state-like estimand", plan.state, "comparable with the trait component")
     return tuple(found)
+
+
+def _reported_pairs(pools: Sequence[Pool]) -> list[Default]:
+    """How many sampling correlations INTERCORR gives, where it gives any."""
+    tables = [pool.effects for pool in pools if pool.fit is not None]
+    reported = sum(len(t.correlations) for t in tables if t.correlations is not None)
+    if not reported:
+        return []
+    sizes = [t.usable.groupby("sample")["effect"].size() for t in tables]
+    pairs = int(sum((size * (size - 1) / 2).sum() for size in sizes))
+    value = f"{reported} of {pairs} pairs of effects of one sample"
+    why = "from the correlations that INTERCORR prints; the others are assumed"
+    return [
+        Default(name="sampling correlations that follow from the reports", value=value, why=why)
+    ]
 
 
 def _column_has(pools: Sequence[Pool], column: str, text: str) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from metalliance.effectsize.table import EffectTable
-from metalliance.errors import MetallianceWarning, SpecificationError
+from metalliance.errors import ConvergenceError, MetallianceWarning, SpecificationError
 from metalliance.models.inference import Inference
 from metalliance.models.predict import predict
 from metalliance.models.studies import study_means
@@ -173,6 +173,6 @@ def _try_to_pool(effects: EffectTable, plan: Plan) -> tuple[Inference | None, tu
             if clusters < LEAST_DEPENDENT_CLUSTERS and is_dependent(effects):
                 return None, (), "two independent studies with several effects"
             inference = pool_effects(effects, rho=plan.rho, method=plan.method)
-        except SpecificationError as error:
+        except (SpecificationError, ConvergenceError) as error:
             return None, (), str(error)
     return inference, tuple(str(warning.message) for warning in caught), ""

@@ -391,3 +391,23 @@ def test_what_contradicts_the_measures_is_asked_about(tmp_path: Path) -> None:
 
 def codes(path: Path) -> list[str]:
     return [problem.code for problem in read_review(path).problems]
+
+
+def test_row_two_at_both_lags_and_with_raw_alliance(tmp_path: Path) -> None:
+    sheets = worked_rows()
+    within = sheets["EFFECTS"][0]
+    within["lag"] = 0
+    sheets["EFFECTS"] = [within, {**within, "effect": "E2", "lag": 1}]
+    frame = read_review(wb.write(tmp_path / "lags.xlsx", sheets)).effects().to_frame()
+    assert frame["r"].round(3).tolist() == [0.090, 0.097]
+    assert frame["estimand"].tolist() == ["concurrent_r", "lagged_r"]
+    assert frame["quality"].tolist() == ["bounded", "bounded"]
+    assert ["df = 839" in t or "= 839" in t for t in frame["trace"]] == [True, False]
+    assert round(frame["vi"][0], 4) == 0.0021
+    sheets = worked_rows()
+    sheets["EFFECTS"][0].update(alliance_term="raw in multilevel", lag=0)
+    sheets["EFFECTS"][1].update(other_alliance_term="raw in multilevel")
+    review = read_review(wb.write(tmp_path / "raw.xlsx", sheets))
+    contextual = echo(review)[1]
+    assert "contextual" in contextual and "not pooled" in contextual
+    assert "between = within (E1) + contextual = −.66; SE needs their covariance" in contextual

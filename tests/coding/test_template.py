@@ -97,7 +97,7 @@ def test_text_never_becomes_a_formula_and_comes_back_as_it_was(tmp_path: Path, t
 
 def test_every_field_survives_the_round_trip(tmp_path: Path) -> None:
     sheets = wb.good(1)
-    given = {"page": "7", "p_printed": "<.05", "quote": "r = .31", "ci_level": 90, "R2": 0.2}
+    given = {"page": "7", "p_printed": "n.s.", "quote": "r = .31", "ci_level": 90, "R2": 0.2}
     sheets["EFFECTS"][0].update(given)
     sheets["STUDIES"][0]["mod:dose"] = 3
     path = tmp_path / "trip.xlsx"

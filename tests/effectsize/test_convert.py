@@ -66,7 +66,10 @@ def test_lagged_beta_stays_a_beta() -> None:
         ({"stat": "r_partial", "value": 0.3, "n": 40}, "number of predictors"),
         ({"stat": "r", "value": 0.1, "n": 40, "component": "within"}, "n_obs"),
         ({"stat": "beta", "value": 0.1, "se": 0.05, "n": 60}, "m is missing"),
-        ({"stat": "beta", "value": 0.1, "estimand": "lagged_partial"}, "its se, its interval"),
+        (
+            {"stat": "beta", "value": 0.1, "estimand": "lagged_partial"},
+            "add se, the confidence interval",
+        ),
         ({"stat": "beta", "value": 0.1, "se": 0, "estimand": "lagged_partial"}, "above 0"),
         ({"stat": "eta", "value": 0.1}, "did you mean 'beta'"),
         ({"stat": "r", "value": 0.3, "n": 40, "sign": 2}, "sign is 1 or -1"),

@@ -6,7 +6,22 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["aggregate", "correlated", "dependence"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "aggregate",
+            "artifacts",
+            "coefficients",
+            "composites",
+            "convert",
+            "correlated",
+            "correlation",
+        ),
+        *("dependence", "escalc", "estimate", "groups", "occasions", "precision", "significance"),
+        *("slopes", "tetrachoric", "within"),
+    ],
+)
 def test_examples_run(name: str) -> None:
     module = importlib.import_module(f"metalliance.effectsize.{name}")
     done = doctest.testmod(module)

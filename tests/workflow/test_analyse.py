@@ -9,6 +9,7 @@ import pytest
 import metalliance as ma
 from metalliance.workflow.analysis import Analysis
 from metalliance.workflow.pools import pool_key
+from tests.coding.test_grid import matrix, pair
 from tests.congruence import published_congruence
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -176,3 +177,10 @@ def test_studies_that_share_a_sample_are_named(tmp_path: Path) -> None:
     analysis = ma.analyse(ma.read_review(table))
     assert "A and B share a sample and count as one cluster" in analysis.warnings
     assert analysis.pool("total").counts.clusters == 5
+
+
+def test_printed_correlations_are_counted_among_the_defaults(tmp_path: Path) -> None:
+    path = matrix(tmp_path, [pair("A1", "A2", 0.5)])
+    analysis = ma.analyse(ma.read_review(path))
+    told = {one.name: one.value for one in analysis.defaults_used}
+    assert told["sampling correlations that follow from the reports"].startswith("2 of 45 pairs")
