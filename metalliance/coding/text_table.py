@@ -105,12 +105,12 @@ def _records(path: Path, text: str, delimiter: str) -> Rows:
         for row in reader:
             rows.append(row)
             cells += len(row)
-            if len(rows) > MAX_ROWS or cells > MAX_CELLS:
-                what = f"has over {MAX_ROWS:,} rows or {MAX_CELLS:,} cells"
-                raise file_problem(path, "too-large", what, "reviews are far smaller")
             if len(row) > MAX_COLUMNS:
                 what = f"line {reader.line_num} has {len(row):,} columns; {MAX_COLUMNS:,} are read"
                 raise file_problem(path, "too-wide", what, "delete the columns that are not needed")
+            if len(rows) > MAX_ROWS or cells > MAX_CELLS:
+                what = f"has over {MAX_ROWS:,} rows or {MAX_CELLS:,} cells"
+                raise file_problem(path, "too-large", what, "reviews are far smaller")
         if '"' in text:
             _check_quotes(text, delimiter)
     except csv.Error as error:
