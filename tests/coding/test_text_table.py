@@ -112,3 +112,14 @@ def test_refused_by_name(content: bytes, code: str) -> None:
     with pytest.raises(CodingError) as caught:
         read(content)
     assert [p.code for p in caught.value.problems] == [code]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=400))
+def test_any_bytes_are_a_table_or_refused(content: bytes) -> None:
+    try:
+        found, _ = read(content)
+    except CodingError as error:
+        assert [p.what and p.mend for p in error.problems]
+    else:
+        assert all(isinstance(cell, str | ErrorValue) for row in found for cell in row)
