@@ -209,3 +209,35 @@ def test_formulas_without_results_show_the_formula(path: Path) -> None:
     cell = wb.cell_of("EFFECTS", "value", 3)
     wb.put(path, {("EFFECTS", cell): "=0.3+0.01"})
     assert [(p.cell, p.value) for p in found(path, "uncached-formula")] == [(cell, "=0.3+0.01")]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        ("Müller et al., 2001", "Müller et al. 2001", "punctuation"),
+        ("Flückiger 2012", "Fluckiger 2012", "accents"),
+        ("Smith 2001", "smith 2001", "capitals"),
+    ],
+)
+def test_studies_of_a_table_that_look_alike(
+    tmp_path: Path, first: str, second: str, why: str
+) -> None:
+    """They would count as two studies."""
+    path = tmp_path / "t.csv"
+    path.write_text(f'study,n,r\n"{first}",60,.3\n"{first}",60,.2\n"{second}",60,.1\n', "utf-8")
+    (problem,) = read_review(path).problems
+    assert (problem.address, problem.code) == ("t.csv!A4", "look-alike")
+    assert why in problem.what
+
+
+def test_studies_with_other_numbers_do_not_look_alike(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("study,n,r\n1.2,60,.3\n12,50,.2\nSmith 2001,60,.1\nSmith 2011,60,.1\n")
+    assert read_review(path).problems == ()
+
+
+def test_two_faults_in_the_first_row_are_no_header(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("study,n,r\nA,60 patients,.3 (ns)\n")
+    problems = read_review(path, strict=False).problems
+    assert [(p.cell, p.code) for p in problems] == [("B2", "not-a-number"), ("C2", "not-a-number")]
