@@ -68,7 +68,8 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["report", "--help"], ["check", "--help"], ["fit", "--help"]]
+    "arguments",
+    [["--help"], *([name, "--help"] for name in ("report", "check", "fit", "split", "agree"))],
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (

@@ -214,10 +214,12 @@ def _include(book: ConsensusBook, found: Consensus) -> None:
         at_work = workers.get(group.study, frozenset())
         if group.rows[0] is not None and at_work and 0 not in at_work:
             book.fill(group, min(at_work))
+    known = {group.study for group in agreement.groups.groups["STUDIES"] if group.rows[0]}
     for sheet in ("STUDIES", "MEASURES", "MODELS"):
         for group in agreement.groups.groups[sheet]:
             without_a = 0 not in workers.get(group.study, frozenset({0}))
-            if group.rows[0] is not None or (without_a and sheet != "STUDIES"):
+            unknown = sheet == "STUDIES" and group.study not in known
+            if group.rows[0] is not None or without_a or unknown:
                 book.include(group)
     for sheet in ("EFFECTS", "INTERCORR"):
         for group in agreement.groups.groups[sheet]:

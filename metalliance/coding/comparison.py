@@ -80,8 +80,8 @@ class Answer:
 
     @property
     def left_empty(self) -> bool:
-        """True where the row is there, and this cell of it is still empty."""
-        if self.row is None or self.key is not None or self.coded.code != "blank":
+        """True where the row is there, and this cell of it is empty or cannot be read."""
+        if self.row is None or self.key is not None:
             return False
         return bool(self.coded.cell) or self.row.record.sheet == "GRID"
 
@@ -113,7 +113,7 @@ class Comparison:
 
     @property
     def one_sided(self) -> bool:
-        """True where a coder left empty what another filled in, though both have the row."""
+        """True where one coder says nothing that can be read and another does."""
         said = any(answer.key is not None for answer in self.answers)
         return said and any(answer.left_empty for answer in self.answers)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -227,12 +228,8 @@ def _list(sheet: Any, found: Consensus) -> None:
                 cell.fill = PatternFill("solid", start_color="FFFFE08A")
     column = get_column_letter(titles.index("decision") + 1)
     for choices in sorted({item.disagreement.choices for item in found.items}):
-        cells = [
-            f"{column}{number}"
-            for number, item in enumerate(found.items, start=2)
-            if item.disagreement.choices == choices
-        ]
-        _dropdown(sheet, choices, cells)
+        rows = [n for n, i in enumerate(found.items, start=2) if i.disagreement.choices == choices]
+        _dropdown(sheet, choices, column, rows)
     sheet.column_dimensions[get_column_letter(len(titles))].hidden = True
     sheet.freeze_panes = "D2"
     last = get_column_letter(len(titles) - 1)
@@ -282,14 +279,16 @@ def _text(cell: Any, text: str) -> None:
     put(cell, text or None)
 
 
-def _dropdown(sheet: Any, choices: Sequence[str], cells: Sequence[str]) -> None:
+def _dropdown(sheet: Any, choices: Sequence[str], column: str, rows: Sequence[int]) -> None:
+    """A list in these rows, which are ascending; neighbours share a range."""
     from openpyxl.worksheet.datavalidation import DataValidation
 
     rule = DataValidation(type="list", formula1=f'"{",".join(choices)}"', allow_blank=True)
     rule.errorTitle, rule.error = "decision", f"One of: {', '.join(choices)}."
     rule.showErrorMessage = True
-    for cell in cells:
-        rule.add(cell)
+    for _, run in groupby(enumerate(rows), key=lambda one: one[1] - one[0]):
+        those = [row for _, row in run]
+        rule.add(f"{column}{those[0]}:{column}{those[-1]}")
     sheet.add_data_validation(rule)
 
 

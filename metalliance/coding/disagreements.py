@@ -15,7 +15,7 @@ from metalliance.coding.review import Review
 __all__ = ["EXISTENCE", "Disagreement", "disagreements"]
 
 EXISTENCE = {"EFFECTS": "(effect)", "INTERCORR": "(row)"}
-NOT_FOUND, EMPTY = "not found", "(empty)"
+NOT_FOUND, EMPTY, FAULTY = "not found", "(empty)", "(cannot be read)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,15 +51,19 @@ class Disagreement:
         """What may stand in the column decision."""
         if self.comparison is None:
             return ("keep", "drop")
-        letters = [chr(ord("A") + n) for n, row in enumerate(self.comparison.answers) if row.row]
+        letters = [
+            chr(ord("A") + number)
+            for number, answer in enumerate(self.comparison.answers)
+            if answer.row is not None and answer.coded.code != "faulty"
+        ]
         return (*letters, "other")
 
 
 def disagreements(agreement: Agreement) -> tuple[Disagreement, ...]:
     """All disagreements of all phases, study by study.
 
-    Besides values that differ these are cells that one coder left empty, and effects that not
-    every coder found.
+    Besides values that differ these are cells that one coder left empty or that cannot be read,
+    and effects that not every coder found.
 
     Parameters
     ----------
@@ -91,6 +95,8 @@ def _of_fields(agreement: Agreement) -> Iterator[Disagreement]:
 def _typed(answer: Answer) -> str:
     if answer.row is None:
         return NOT_FOUND
+    if answer.coded.code == "faulty":
+        return f"{answer.shown} {FAULTY}"
     return answer.shown or EMPTY
 
 

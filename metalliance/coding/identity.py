@@ -234,7 +234,7 @@ MEASURE_TIERS = (
     *(Tier(how="id", key=_by(*names, with_id=True)) for names in _but_one(MEASURE_FACTS)),
     *(
         Tier(how="content", key=_by(*names))
-        for names in _but_one(MEASURE_FACTS, fixed=("kind", "instrument"))
+        for names in _but_one(MEASURE_FACTS, fixed=("instrument",))
     ),
     Tier(how="content", key=_stem),
     Tier(how="id", key=_with(_by("kind", "instrument", with_id=True), "instrument")),
@@ -261,11 +261,19 @@ EFFECT_TIERS = (
     Tier(how="content", key=_by(*ALL_FACTS, "model", "value")),
     Tier(how="content", key=_by(*ALL_FACTS, "value")),
     Tier(how="id", key=_by(*ALL_FACTS, with_id=True)),
+    *(
+        Tier(how="content", key=_with(_by(*names, "value"), "value"))
+        for names in _but_one(ALL_FACTS)
+    ),
     Tier(how="content", key=_by(*ALL_FACTS, "model")),
     Tier(how="content", key=_by(*ALL_FACTS)),
     Tier(how="id", key=_by("sample", "alliance", "outcome", with_id=True)),
     Tier(how="id", key=_with(_by("value", with_id=True), "value")),
-    *(Tier(how="content", key=_with(_by(*n, "value"), "value")) for n in _but_one(ALL_FACTS)),
+    *(
+        Tier(how="content", key=_with(_by(*names, "value"), "value"))
+        for others in _but_one(ALL_FACTS)
+        for names in _but_one(others)
+    ),
 )
 PAIR_TIERS = (
     Tier(how="content", key=_by("measures", "sample")),

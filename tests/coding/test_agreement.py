@@ -16,6 +16,7 @@ import metalliance as ma
 from metalliance.coding import agreement as module
 from metalliance.coding.agreement import Agreement, agreement
 from metalliance.coding.agreement_rows import Coding, field_row
+from metalliance.coding.codebook import load_codebook
 from metalliance.coding.comparison import Answer
 from metalliance.coding.disagreements import disagreements
 from metalliance.coding.template import fill_workbook
@@ -72,6 +73,63 @@ def test_every_planted_difference_is_found_and_none_invented(
     got = {(d.group.sheet, d.study, d.id, d.field) for d in disagreements(found)}
     assert got == set(coders.planted)
     assert found.only_in.empty and found.not_shared == ()
+
+
+def something_else(
+    rng: np.random.Generator, coders: Coders, place: tuple[str, str, str, str]
+) -> Any:
+    """Another value that this field may hold; None where it is left alone."""
+    sheet, study, own, column = place
+    now = coders.of_b(sheet, study, own).get(column)
+    field = load_codebook()[sheet][column]
+    swap = {"A1": "A2", "A2": "A1", "O1": "O2", "O2": "O1"}
+    if column in ("alliance", "outcome"):
+        value: Any = swap[now]
+    elif column in ("model", "instrument"):
+        value = {"model": "PRE", "instrument": "another scale"}[column]
+    elif field.levels:
+        value = str(rng.choice([level for level in field.levels if level != now]))
+    elif field.type == "number":
+        value = round(float(rng.uniform(0.01, 0.99)), 2)
+    elif field.type in ("lag", "session"):
+        value = int(rng.integers(4, 9))
+    else:
+        value = int(rng.integers(1950, 2050)) if column == "year" else int(rng.integers(5, 300))
+    return None if value == now else value
+
+
+@pytest.mark.slow
+def test_random_differences(tmp_path: Path) -> None:
+    """2 % of all cells; figures in docs/validation.md."""
+    planted = missed = invented = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        coders = simulated_coders(20, seed=seed)
+        for sheet, rows in coders.a.items():
+            for a in rows:
+                own = str(a.get("effect") or a.get("id") or a["study"])
+                for column in set(a) - {"study", "id", "effect", "citation", "status", "page"}:
+                    place = (sheet, str(a["study"]), own, column)
+                    value = something_else(rng, coders, place) if rng.random() < 0.02 else None
+                    if value is not None:
+                        coders.plant(*place, value)
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        found = disagreements(agreement(*coders.write(folder)))
+        got = {(one.group.sheet, one.study, one.id, one.field) for one in found}
+        apart = {one.study for one in found if one.field == "(effect)"}
+        left = set(coders.planted) - got
+        extra = got - set(coders.planted)
+        assert {study for _, study, _, _ in left | extra} <= apart | {
+            study for _, study, _, column in extra if column in ("alliance", "outcome", "model")
+        }
+        planted, missed, invented = (
+            planted + len(coders.planted),
+            missed + len(left),
+            invented + len(extra),
+        )
+    print(planted, missed, invented)
+    assert missed < 0.06 * planted
 
 
 def test_each_stands_at_the_cells_of_both(planted: tuple[Coders, Agreement]) -> None:
@@ -231,6 +289,8 @@ def test_a_faulty_cell_is_left_out(tmp_path: Path) -> None:
     found = agreement(*paths)
     one = row(found.table, "n", "EFFECTS")
     assert (one["n"], one["left_out"]) == (15, 1)
+    (listed,) = disagreements(found)
+    assert listed.typed[1] == "about 40 (cannot be read)" and listed.choices == ("A", "other")
 
 
 def test_a_row_of_grid_is_compared_once(tmp_path: Path) -> None:

@@ -439,6 +439,18 @@ def test_a_study_that_b_alone_has_coded_is_taken_over(tmp_path: Path) -> None:
     assert (row.study, row.field, row.decided) == ("S002", "(study)", "coded by B alone")
 
 
+def test_a_study_that_b_alone_has_listed_is_taken_over(tmp_path: Path) -> None:
+    coders = simulated_coders(3)
+    for sheet in coders.a:
+        coders.a[sheet] = [r for r in coders.a[sheet] if r["study"] != "S003"]
+    coders.b["STUDIES"].append({"study": "S009", "citation": "Listed only"})
+    done, _ = settle(coders, tmp_path)
+    review = read_review(done.path, strict=False)
+    assert not [p for p in review.problems if p.severity == "error"]
+    assert [r.text("study") for r in review.studies] == ["S001", "S002", "S003", "S009"]
+    assert len([e for e in review.effects_coded if e.text("study") == "S003"]) == 4
+
+
 def test_evidence_of_others_is_taken_over_once(tmp_path: Path) -> None:
     coders = simulated_coders(2)
     shared = {"study": "S001", "field": "design", "quote": "were randomised", "page": "3"}
