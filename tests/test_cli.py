@@ -98,3 +98,10 @@ def test_a_fault_of_the_program_is_a_sentence(
     assert "a fault of metalliance" in capsys.readouterr().err
     with pytest.raises(RuntimeError):
         run(["-v", "check", str(CONGRUENCE)])
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    from importlib.metadata import version
+
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == version("metalliance")

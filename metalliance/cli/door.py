@@ -100,13 +100,20 @@ def run(arguments: Sequence[str]) -> int:
         return FAILED
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", help="Show where a fault arose.")] = False,
-) -> None:
-    if version:
+def _say_version(asked: bool) -> None:
+    if asked:
         from importlib.metadata import version as version_of
 
         typer.echo(version_of("metalliance"))
         raise typer.Exit(OK)
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True),
+    ] = False,
+    verbose: Annotated[bool, typer.Option("-v", help="Show where a fault arose.")] = False,
+) -> None:
+    """Options before the command."""

@@ -26,7 +26,7 @@ from metalliance.errors import CodingError, Problem
 __all__ = ["MAX_TEXT", "FileKind", "Inspected", "file_problem", "inspect_workbook", "sniff_kind"]
 
 FileKind = Literal["workbook", "text", "folder"]
-MAX_FILE = 200 * 2**20
+MAX_FILE = 100 * 2**20
 MAX_TEXT = 50 * 2**20
 MAX_MEMBER = 200 * 2**20
 MAX_TOTAL = 400 * 2**20
@@ -54,10 +54,21 @@ SAVE_AGAIN = "open it in a spreadsheet program and save it again as .xlsx"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
-    """What the sheets of a workbook hold, by name, and whether it links to other files."""
+    """What the sheets of a workbook hold.
+
+    Attributes
+    ----------
+    sheets : dict of str to SheetFacts
+        By name.
+    linked : bool
+        Whether the workbook links to other files.
+    at_once : bool
+        Whether the reader opens all sheets as soon as it opens the file.
+    """
 
     sheets: dict[str, SheetFacts]
     linked: bool
+    at_once: bool
 
 
 def file_problem(path: Path, code: str, what: str, mend: str, value: str = "") -> CodingError:
@@ -183,7 +194,8 @@ def _inspect(path: Path, archive: zipfile.ZipFile) -> Inspected:
                 follower.close()
         except RefusedError as error:
             raise _hostile(path, name, str(error)) from None
-    return Inspected(sheets=parts.sheets(), linked=parts.linked)
+    at_once = isinstance(parts, OdsParts)
+    return Inspected(sheets=parts.sheets(), linked=parts.linked, at_once=at_once)
 
 
 def _check_members(path: Path, archive: zipfile.ZipFile) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -11,6 +12,8 @@ from metalliance.coding.records import Findings, Record
 
 __all__ = ["check_look_alikes", "skeleton"]
 
+SHEETS = ("STUDIES", "MEASURES", "MODELS", "EFFECTS", "GRID", "INTERCORR")
+
 # Cyrillic and Greek letters that look like Latin ones, and the quotation marks of spreadsheets.
 ALIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТУХаеіјорсухѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο",
@@ -19,15 +22,28 @@ ALIKE = str.maketrans(
 )
 
 
+# Signs between words, not the point in an id such as 1.2.
+PUNCTUATION = re.compile(r"[,;:]|(?<!\d)\.|\.(?!\d)")
+
+
 @lru_cache(maxsize=2**16)
 def skeleton(text: str) -> str:
-    r"""What an id looks like: Latin letters without capitals, no blanks, no apostrophes.
+    r"""What an id looks like: Latin letters without capitals and accents, no blanks, no commas.
 
     >>> skeleton("S014") == skeleton("\u0405014") == skeleton("s 014")
     True
+    >>> skeleton("Müller et al., 2001") == skeleton("Muller et al 2001")
+    True
     """
-    plain = unicodedata.normalize("NFKC", text.translate(ALIKE))
-    return "".join(plain.split()).casefold()
+    plain = _without_accents(text.translate(ALIKE))
+    return "".join(PUNCTUATION.sub("", plain).split()).casefold()
+
+
+def _without_accents(text: str) -> str:
+    if text.isascii():
+        return text
+    letters = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def check_look_alikes(
@@ -35,8 +51,15 @@ def check_look_alikes(
 ) -> None:
     """Ask about ids that look like others of the file and differ from them.
 
-    Ids of studies are compared over the whole file, ids of measures, models and samples within
-    their study.
+    Ids of studies are compared over the whole file, ids of measures, models, samples and effects
+    within their study.
+
+    Parameters
+    ----------
+    records : Mapping of str to sequence of Record
+        By sheet; the rows of a single table under the name that the codebook gives it.
+    codebook : Codebook
+    findings : Findings
     """
     seen: dict[tuple[str, str, str], dict[str, list[tuple[Record, str]]]] = {}
     for record, name, scope, kind in _ids(records, codebook):
@@ -52,7 +75,7 @@ def _ids(
     records: Mapping[str, Sequence[Record]], codebook: Codebook
 ) -> Iterable[tuple[Record, str, str, str]]:
     """Record, field, the study within which the id holds, and what it is the id of."""
-    for sheet in ("STUDIES", "MEASURES", "MODELS", "EFFECTS", "GRID", "INTERCORR"):
+    for sheet in (*SHEETS, codebook.flat.name):
         names = [f.name for f in codebook[sheet].fields if f.type == "id" and f.name != "report"]
         for record in records.get(sheet, ()):
             for name in names:
@@ -81,8 +104,13 @@ def _why(text: str, other: str) -> str:
     for letter in (*text, *other):
         if letter.translate(ALIKE) != letter and letter.isalpha():
             return f"it has the letter {unicodedata.name(letter, '?').title()}"
-    if "".join(text.split()) == "".join(other.split()):
-        return "blanks"
-    if text.casefold() == other.casefold():
-        return "capitals"
+    for what, same in (
+        ("blanks", lambda one: "".join(one.split())),
+        ("capitals", str.casefold),
+        ("accents", _without_accents),
+        ("punctuation", lambda one: PUNCTUATION.sub("", one)),
+        ("capitals and blanks", lambda one: "".join(one.split()).casefold()),
+    ):
+        if same(text) == same(other):
+            return what
     return "signs that can hardly be seen"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from metalliance.coding.cells import a1
-from metalliance.coding.safe_xml import Follower
-from metalliance.coding.sheet_facts import SheetFacts
+from metalliance.coding.safe_xml import Follower, RefusedError
+from metalliance.coding.sheet_facts import MAX_SHEETS, SheetFacts
 
 __all__ = ["OdsParts"]
 
@@ -57,6 +57,7 @@ class _Content(Follower):
         self.rows = self.columns = 1
         self.cell: dict[str, str] = {}
         self.shown: list[str] = []
+        self.length = 0
         self.in_cell = self.in_note = self.hidden = self.linked = False
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -64,7 +65,7 @@ class _Content(Follower):
         if name in CELLS:
             self.cell = _local(attributes)
             self.columns = _count(self.cell.get("number-columns-repeated"))
-            self.in_cell, self.shown = True, []
+            self.in_cell, self.shown, self.length = True, [], 0
         elif name == "annotation":
             self.in_note = True
         elif name == "table-row":
@@ -74,14 +75,18 @@ class _Content(Follower):
         elif name in LINKS:
             self.linked = True
         elif name == "table" and not self.in_cell:
+            if len(self.sheets) >= MAX_SHEETS:
+                raise RefusedError(f"it has over {MAX_SHEETS:,} sheets")
             self.facts = SheetFacts(name=_local(attributes).get("name", ""))
             self.sheets[self.facts.name] = self.facts
             self.row = 0
 
     def text(self, data: str) -> None:
         """Text of a cell; no more of it than is looked at."""
-        if self.in_cell and not self.in_note and len(self.shown) < 8:
-            self.shown.append(data)
+        if self.in_cell and not self.in_note:
+            self.length += len(data)
+            if len(self.shown) < 8:
+                self.shown.append(data)
 
     def end(self, name: str) -> None:
         """An element ends."""
@@ -105,6 +110,8 @@ class _Content(Follower):
         facts = self.facts
         last = a1(self.row + self.rows - 1, self.column + self.columns - 1)
         facts.reach(self.row + self.rows - 1, self.column + self.columns - 1, last)
+        length = max(self.length, len(cell.get("string-value", "")))
+        facts.letters += length * self.columns * self.rows
         address = a1(self.row, self.column)
         if kind == "error" or (formula is not None and shown.startswith(("#", "Err:"))):
             facts.errors[address] = shown[:LONGEST_KEPT]
@@ -115,7 +122,8 @@ class _Content(Follower):
         if across > 1 or down > 1:
             box = (self.row, self.column, self.row + down - 1, self.column + across - 1)
             facts.merged.append(box)
-        facts.check_count()
+        if not facts.too_large:  # a table that reaches too far is refused by its cell
+            facts.check_count()
 
 
 def _local(attributes: Mapping[str, str]) -> dict[str, str]:

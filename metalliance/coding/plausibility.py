@@ -242,11 +242,11 @@ def _odd_p(linked: Linked, facts: Facts, findings: Findings) -> None:
     if effect.text("stat") == "r" and abs(value) >= WIDEST_R:
         what = f"a correlation of {value:g} between alliance and outcome is hardly ever seen"
         findings.ask(effect, "value", what, "check the printed value", "large-r")
-    p = _p_of(linked, value)
     try:
         number, relation = printed_p(effect.text("p_printed"))
     except ValueError:
         return
+    p = _p_of(linked, value)
     if p is None:
         return
     wrong = {

@@ -58,6 +58,9 @@ class RowCells(Mapping[str, Coded]):
         found = self.filled.get(name)
         return Coded(cell=f"{self._letters[name]}{self._row}") if found is None else found
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.filled or name in self._letters
+
     def __iter__(self) -> Iterator[str]:
         yield from self._letters
         yield from (name for name in self.filled if name not in self._letters)
@@ -103,10 +106,11 @@ class Record:
 
     def _filled(self, name: str) -> Coded:
         """As `coded`, without the address of a blank cell."""
-        if name.startswith(OWN):
-            return self.coded(name)
         cells = self.cells.filled if isinstance(self.cells, RowCells) else self.cells
-        return cells.get(name, BLANK)
+        found = cells.get(name)
+        if found is not None:
+            return found
+        return self.coded(name) if name.startswith(OWN) else BLANK
 
     def filled(self) -> Iterable[str]:
         """Names of the fields that are not blank, in the order of the columns."""

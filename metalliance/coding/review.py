@@ -276,6 +276,7 @@ def _read_table(source: Source, mapping: ColumnMapping, findings: Findings) -> R
     for one in linked:
         check_effect(one, findings)
     effects = tuple(one.effect for one in linked)
+    check_look_alikes({codebook.flat.name: effects}, codebook, findings)
     return Review(
         path=source.path,
         sha256=source.sha256,

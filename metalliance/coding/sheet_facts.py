@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 
 from metalliance.coding.safe_xml import RefusedError
 
-__all__ = ["MAX_CELLS", "MAX_COLUMNS", "Box", "SheetFacts"]
+__all__ = ["MAX_CELLS", "MAX_COLUMNS", "MAX_ROWS", "MAX_SHEETS", "Box", "SheetFacts"]
 
 MAX_CELLS = 5_000_000
+MAX_ROWS = 100_000
 MAX_COLUMNS = 2_000
+MAX_SHEETS = 1_000
+MAX_LETTERS = 50_000_000
+MAX_REMARKABLE = 1_000_000
 Box = tuple[int, int, int, int]
 
 
@@ -25,6 +29,8 @@ class SheetFacts:
         Address of the filled cell that made the box as large as it is.
     uncached : dict of str to str
         Formulas without a saved result, by address.
+    letters : int
+        Of all texts, as often as they are shown: one text may stand for many cells.
     errors : dict of str to str
         Spreadsheet errors, by address.
     padded : dict of str to str
@@ -39,6 +45,7 @@ class SheetFacts:
     rows: int = 0
     columns: int = 0
     farthest: str = ""
+    letters: int = 0
     uncached: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     padded: dict[str, str] = field(default_factory=dict)
@@ -58,7 +65,9 @@ class SheetFacts:
             self.farthest = address
 
     def check_count(self) -> None:
-        """Raise where more is remarkable than a person could ever look at."""
+        """Raise where there is more than memory should be given to."""
+        if self.letters > MAX_LETTERS:
+            raise RefusedError(f"its cells show over {MAX_LETTERS:,} letters")
         remarkable = (self.uncached, self.errors, self.padded, self.hidden, self.merged)
-        if sum(map(len, remarkable)) > MAX_CELLS:
-            raise RefusedError("it has too many formulas")
+        if sum(map(len, remarkable)) > MAX_REMARKABLE:
+            raise RefusedError("it has too many formulas, errors, hidden rows or merged cells")

@@ -12,13 +12,14 @@ from metalliance.coding.cells import ErrorValue, Raw, Uncached, column_number
 from metalliance.coding.folder import read_folder
 from metalliance.coding.grids import Grid, filled_rows, note
 from metalliance.coding.guard import FileKind, file_problem, inspect_workbook, sniff_kind
-from metalliance.coding.sheet_facts import MAX_CELLS, MAX_COLUMNS, SheetFacts
+from metalliance.coding.sheet_facts import MAX_CELLS, MAX_COLUMNS, MAX_ROWS, SheetFacts
 from metalliance.coding.text_table import text_grid
 from metalliance.errors import CodingError, Problem
 
 __all__ = ["Grid", "Source", "filled_rows", "note", "open_source"]
 
 MOST_ROWS_NAMED = 12
+FAR = "delete this stray cell, or the empty rows and columns before it"
 
 
 class Source:
@@ -45,6 +46,8 @@ class Source:
         self._tables: Mapping[str, tuple[Path, bytes]] = {}
         self._facts: Mapping[str, SheetFacts] = {}
         self._grids: dict[str, Grid] = {}
+        self._cells: dict[str, int] = {}
+        self._at_once = False
         self._book: Any = None
         if self.kind == "folder":
             self._tables, self.sha256, self._problems[""] = read_folder(path)
@@ -68,6 +71,10 @@ class Source:
 
         inspected = inspect_workbook(self.path, self.content)
         self._facts = inspected.sheets
+        self._at_once = inspected.at_once
+        if self._at_once:
+            for name, facts in self._facts.items():
+                self._make_room(name, facts)
         if inspected.linked:
             what = "links to other files; the values saved here are used"
             self._problems[""] = (note(self.path.name, "", what, "", "external-links"),)
@@ -101,11 +108,17 @@ class Source:
                 self._grids[sheet] = self._sheet(sheet)
         return self._grids[sheet]
 
+    def _make_room(self, sheet: str, facts: SheetFacts) -> None:
+        """Count the cells of a sheet once; refuse it where all together are too many."""
+        self._cells[sheet] = facts.rows * facts.columns
+        most = MAX_CELLS // 2 if self._at_once else MAX_CELLS
+        _refuse_large(sheet, facts, sum(self._cells.values()), most)
+
     def _sheet(self, sheet: str) -> Grid:
         from python_calamine import CalamineError
 
         facts = self._facts.get(sheet, SheetFacts())
-        _refuse_large(sheet, facts)
+        self._make_room(sheet, facts)
         try:
             found = self._book.get_sheet_by_name(sheet)
             values = found.to_python(skip_empty_area=False)
@@ -131,17 +144,24 @@ def _content(path: Path) -> bytes:
         raise file_problem(path, "missing", what, "check its permissions") from None
 
 
-def _refuse_large(sheet: str, facts: SheetFacts) -> None:
-    cells = facts.rows * facts.columns
+def _refuse_large(sheet: str, facts: SheetFacts, together: int, most: int) -> None:
     if facts.too_large:
         code = "far-cell"
-        what = f"lies so far out that the sheet would have {cells:,} cells "
-        what += f"(at most {MAX_CELLS:,} are read)"
-        mend = "delete this stray cell, or the empty rows and columns before it"
+        what = "lies so far out that the sheet would have "
+        what += f"{facts.rows * facts.columns:,} cells (at most {MAX_CELLS:,} are read)"
+        mend = FAR
+    elif facts.rows > MAX_ROWS:
+        code = "far-cell"
+        what = f"is in row {facts.rows:,} (at most {MAX_ROWS:,} are read)"
+        mend = FAR
     elif facts.columns > MAX_COLUMNS:
         code = "too-wide"
         what = f"is in column {facts.columns:,} (at most {MAX_COLUMNS:,} are read)"
         mend = "delete the columns that are not needed"
+    elif together > most:
+        code = "too-large"
+        what = f"with this sheet the file has over {most:,} cells"
+        mend = "delete rows, columns and sheets that are not needed"
     else:
         return
     problem = Problem(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
@@ -27,6 +28,7 @@ from metalliance.coding.stray_rows import check_stray_rows
 __all__ = ["read_records"]
 
 TEXT = "text"
+DIGIT = re.compile(r"\d")
 ALMOST_NUMBERS = ("decimal-comma", "thousands", "typographic-minus", "percent", "stars")
 _Read = tuple[Coded, Fault | None, Fault | None]
 
@@ -123,7 +125,7 @@ def _read_row(
         cells=RowCells(cells, letters, row + 1),
         extra=RowCells(own, own_letters, row + 1),
     )
-    if first and _second_header(filled, faults):
+    if first and _second_header(filled, cells, faults):
         what = "looks like a second line of header (units or explanations), which is no data"
         again = Fault("second-header", what, "delete this row, or move it above the header")
         faults = [(filled[0].name, filled[0], again)]
@@ -137,10 +139,18 @@ def _read_row(
     return record
 
 
-def _second_header(filled: Sequence[_Column], faults: Sequence[tuple[str, _Column, Fault]]) -> bool:
+def _second_header(
+    filled: Sequence[_Column],
+    cells: Mapping[str, Coded],
+    faults: Sequence[tuple[str, _Column, Fault]],
+) -> bool:
     """Whether a row has words wherever numbers or levels should stand, in two columns or more."""
     typed = [column for column in filled if column.field.type not in ("id", TEXT)]
-    words = [fault for _, _, fault in faults if fault.code in ("not-a-number", "unknown-level")]
+    words = [
+        fault
+        for name, _, fault in faults
+        if fault.code in ("not-a-number", "unknown-level") and not DIGIT.search(cells[name].text)
+    ]
     return len(typed) == len(words) == len(faults) and len(words) > 1
 
 

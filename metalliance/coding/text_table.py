@@ -11,7 +11,7 @@ from pathlib import Path
 from metalliance.coding.grids import Grid, note
 from metalliance.coding.guard import file_problem
 from metalliance.coding.raw import ErrorValue, Raw, is_blank, is_error_text
-from metalliance.coding.sheet_facts import MAX_CELLS, MAX_COLUMNS
+from metalliance.coding.sheet_facts import MAX_CELLS, MAX_COLUMNS, MAX_ROWS
 from metalliance.errors import Problem
 
 __all__ = ["text_grid"]
@@ -66,7 +66,7 @@ def text_grid(path: Path, content: bytes, sheet: str) -> tuple[Grid, tuple[Probl
         what = "holds text like 'Ã¼' that was saved in the wrong encoding"
         mend = "export the table again as UTF-8; numbers are not affected"
         said.append(note(path.name, "", what, mend, "mojibake"))
-    rows = list(_records(path, text, delimiter))
+    rows = _records(path, text, delimiter)
     if delimiter != "," and _with_points(rows):
         what = "decimal commas are read as decimal points: the cells are separated by "
         what += f"{DELIMITERS[delimiter]}s"
@@ -96,29 +96,41 @@ def _with_points(rows: Rows) -> bool:
     return changed
 
 
-def _records(path: Path, text: str, delimiter: str) -> Iterator[list[str]]:
-    closed = _quotes_closed(text, delimiter)
+def _records(path: Path, text: str, delimiter: str) -> Rows:
     csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(_lines(text), delimiter=delimiter, strict=not closed)
+    reader = csv.reader(_lines(text), delimiter=delimiter)
+    rows: Rows = []
     cells = 0
     try:
         for row in reader:
+            rows.append(row)
             cells += len(row)
-            if cells > MAX_CELLS:
-                raise file_problem(path, "too-large", "has too many cells", "reviews are smaller")
             if len(row) > MAX_COLUMNS:
                 what = f"line {reader.line_num} has {len(row):,} columns; {MAX_COLUMNS:,} are read"
                 raise file_problem(path, "too-wide", what, "delete the columns that are not needed")
-            yield row
+            if len(rows) > MAX_ROWS or cells > MAX_CELLS:
+                what = f"has over {MAX_ROWS:,} rows or {MAX_CELLS:,} cells"
+                raise file_problem(path, "too-large", what, "reviews are far smaller")
+        if '"' in text:
+            _check_quotes(text, delimiter)
     except csv.Error as error:
-        large = "field larger" in str(error)
         raise file_problem(
             path,
             "corrupt",
-            f"line {reader.line_num} cannot be read as a table"
-            + (" (a cell is over a million characters long)" if large else f" ({error})"),
+            f"line {reader.line_num} cannot be read as a table ({error})",
             "look for a quotation mark that is never closed",
         ) from None
+    return rows
+
+
+def _check_quotes(text: str, delimiter: str) -> None:
+    """Raise where a quotation mark is never closed; other oddities are read as they stand."""
+    try:
+        for _ in csv.reader(_lines(text), delimiter=delimiter, strict=True):
+            pass
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -128,16 +140,6 @@ def _lines(text: str) -> Iterator[str]:
         end = text.find("\n", start) + 1 or len(text)
         yield text[start:end]
         start = end
-
-
-def _quotes_closed(text: str, delimiter: str) -> bool:
-    csv.field_size_limit(LONGEST_CELL)
-    try:
-        for _ in csv.reader(_lines(text), delimiter=delimiter, strict=True):
-            pass
-    except csv.Error as error:
-        return "unexpected end" not in str(error)
-    return True
 
 
 def _decode(path: Path, content: bytes) -> tuple[str, str]:

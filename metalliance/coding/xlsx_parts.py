@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Mapping
 
-from metalliance.coding.safe_xml import Follower
-from metalliance.coding.sheet_facts import SheetFacts
+from metalliance.coding.safe_xml import Follower, RefusedError
+from metalliance.coding.sheet_facts import MAX_CELLS, MAX_SHEETS, SheetFacts
 from metalliance.coding.xlsx_scan import XlsxScan
 
 __all__ = ["XlsxParts"]
@@ -24,10 +25,11 @@ class XlsxParts:
         self.names = _Names()
         self.targets = _Targets()
         self.styles = _Styles()
+        self.strings = _Strings()
         self.linked = False
 
     def in_order(self, parts: list[str]) -> list[str]:
-        """Styles before sheets, which refer to them."""
+        """Styles and shared texts before sheets, which refer to them."""
         return sorted(parts, key=lambda part: part.startswith(SHEETS))
 
     def follower(self, part: str) -> Follower | None:
@@ -35,11 +37,12 @@ class XlsxParts:
         self.linked = self.linked or part.startswith("xl/externalLinks/")
         if part.startswith(SHEETS) and part.endswith(".xml"):
             facts = self.facts[part] = SheetFacts()
-            return XlsxScan(facts, self.styles.padding)
+            return XlsxScan(facts, self.styles.padding, self.strings.lengths)
         known: dict[str, Follower] = {
             "xl/workbook.xml": self.names,
             "xl/_rels/workbook.xml.rels": self.targets,
             "xl/styles.xml": self.styles,
+            "xl/sharedStrings.xml": self.strings,
         }
         return known.get(part) or (Follower() if part.lower().endswith(XML) else None)
 
@@ -65,6 +68,8 @@ class _Names(Follower):
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if name == "sheet":
+            if len(self.ids) >= MAX_SHEETS:
+                raise RefusedError(f"it has over {MAX_SHEETS:,} sheets")
             for key, value in attributes.items():
                 if key.endswith("relationships id"):
                     self.ids[attributes.get("name", "")] = value
@@ -80,6 +85,28 @@ class _Targets(Follower):
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if name == "Relationship":
             self.by_id[attributes.get("Id", "")] = attributes.get("Target", "")
+
+
+class _Strings(Follower):
+    """Texts that cells share: how long each is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lengths = array("L")
+        self.length = 0
+
+    def text(self, data: str) -> None:
+        self.length += len(data)
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "si":
+            self.length = 0
+
+    def end(self, name: str) -> None:
+        if name == "si":
+            self.lengths.append(self.length)
+            if len(self.lengths) > MAX_CELLS:
+                raise RefusedError(f"it has over {MAX_CELLS:,} different texts")
 
 
 class _Styles(Follower):

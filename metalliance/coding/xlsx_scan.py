@@ -8,11 +8,11 @@ and every byte goes through the XML parser.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import unescape
 
 from metalliance.coding.cells import a1, column_number
-from metalliance.coding.safe_xml import Follower
+from metalliance.coding.safe_xml import Follower, RefusedError
 from metalliance.coding.sheet_facts import SheetFacts
 
 __all__ = ["XlsxScan"]
@@ -20,6 +20,7 @@ __all__ = ["XlsxScan"]
 ADDRESS = re.compile(r"([A-Z]{1,4})([1-9]\d{0,7})", re.ASCII)
 WHOLE = re.compile(r"\d+", re.ASCII)
 AROUND_A_ROW = 2  # elements: worksheet and sheetData
+MOST_MERGED = 100_000
 BLOCK = 2**17
 LONGEST_ROW = 2**22
 LONGEST_KEPT = 80
@@ -37,6 +38,7 @@ ROWS = re.compile(rb"(?:" + _ROW + rb"|[ \r\n\t]+)*+")
 FILLED = re.compile(_PLACE + rb">(?=<f|<v>[^<]|<is)")
 WITH_FORMULA = re.compile(rb"<c (" + _REST + rb")>" + _FORMULA + rb"(?:<v>([^<]*)</v>)?")
 WITH_VALUE = re.compile(rb"<c (" + _REST + rb")>(?:" + _FORMULA + rb")?+<v>([^<]*)</v>")
+SHARED = re.compile(rb' t="s"' + _REST + rb"><v>([0-9]{1,9})</v>")
 HIDDEN = re.compile(rb'<row r="([0-9]+)"' + _REST + rb' hidden="(?:1|true)"')
 ATTRIBUTE = re.compile(rb'([a-z]+)="([^"]*)"')
 
@@ -50,12 +52,18 @@ class XlsxScan(Follower):
         Filled in.
     padding : Mapping of str to int
         By number of a cell style: how many digits it shows at least.
+    lengths : Sequence of int
+        Of the texts that cells share, by their number.
     """
 
-    def __init__(self, facts: SheetFacts, padding: Mapping[str, int]) -> None:
+    def __init__(
+        self, facts: SheetFacts, padding: Mapping[str, int], lengths: Sequence[int]
+    ) -> None:
         super().__init__()
         self.facts = facts
         self.padding = padding
+        self.lengths = lengths
+        self.merged = 0
         self.pending = b""
         self.in_rows = False
         self.row = self.column = -1
@@ -108,6 +116,8 @@ class XlsxScan(Follower):
         if b't="e"' in block or self.padding:
             for given, _, value in WITH_VALUE.findall(block):
                 self._matched(given, None, _text(value))
+        if self.lengths:
+            self.facts.letters += sum(map(self._length, SHARED.findall(block)))
         if b' hidden="' in block:
             self.facts.hidden += [int(row) for row in HIDDEN.findall(block)]
         self.row = int(block.rpartition(b"<row ")[2].split(b'"', 2)[1]) - 1
@@ -150,6 +160,10 @@ class XlsxScan(Follower):
             self.formula = []
         elif name == "is":
             self.filled = True
+        elif name == "mergeCell":
+            self.merged += 1
+            if self.merged > MOST_MERGED:
+                raise RefusedError(f"it has over {MOST_MERGED:,} merged cells")
 
     def text(self, data: str) -> None:
         """Text of a value or a formula; no more of it than is looked at."""
@@ -169,6 +183,12 @@ class XlsxScan(Follower):
             address = a1(self.row, self.column)
             self.facts.reach(self.row, self.column, address)
             self._note(address, self.given, formula, value)
+            if self.given.get("t") == "s":
+                self.facts.letters += self._length(value)
+
+    def _length(self, number: str | bytes) -> int:
+        at = int(number) if number.isdigit() else len(self.lengths)
+        return self.lengths[at] if at < len(self.lengths) else 0
 
     def _row(self, attributes: Mapping[str, str]) -> None:
         given = attributes.get("r", "")

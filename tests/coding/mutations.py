@@ -216,6 +216,29 @@ def hidden(book: Book, rng: random.Random) -> str:
     return f"EFFECTS!A{row}"
 
 
+def look_alike(book: Book, rng: random.Random) -> str:
+    """An id with a Cyrillic letter in the place of the Latin one."""
+    row = book.any_row("EFFECTS", rng, lambda r: used(book, r))
+    own = str(book.cell("EFFECTS", "alliance", row).value)
+    return book.put("EFFECTS", "alliance", row, own.replace("A", "\u0410"))
+
+
+def totals(book: Book, rng: random.Random) -> str:
+    row = book.rows("EFFECTS") + 2
+    for name, value in (("effect", "x"), ("value", 0.3), ("n", 900)):
+        book.put("EFFECTS", name, row, value)
+    return book.put("EFFECTS", "study", row, rng.choice(["Total", "mean", "Overall"]))
+
+
+def other_sheet(title: str) -> Any:
+    def plant(book: Book, rng: random.Random) -> str:
+        sheet = book.book.create_sheet(title)
+        book.undo.append(lambda: book.book.remove(sheet))
+        return title
+
+    return plant
+
+
 DATE = datetime.datetime(2026, 9, 3)
 OPERATORS: tuple[Operator, ...] = (
     Operator(name="r above 1", plant=effect("value", 1.2, -1.07, 2, only=simple),
@@ -281,6 +304,23 @@ OPERATORS: tuple[Operator, ...] = (
     Operator(name="blanks around an id (harmless)", plant=padded, codes=()),
     Operator(name="a number kept as text (harmless)", plant=as_text, codes=()),
     Operator(name="a hidden row", plant=hidden, codes=("hidden-rows",)),
+    Operator(name="a Cyrillic letter in an id", plant=look_alike, codes=("look-alike",)),
+    Operator(name="the letter O for a zero", plant=effect("n", "6O", "1O4", "8o"),
+             codes=("look-alike",)),
+    Operator(name="signs between thousands", plant=effect("n", "1,234", "1 234", "1'234"),
+             codes=("thousands",)),
+    Operator(name="an apostrophe before a number", plant=effect("value", "'.3"),
+             codes=("apostrophe",)),
+    Operator(name="a column too narrow", plant=effect("value", "#####"), codes=("error-value",)),
+    Operator(name="a day as a number of days",
+             plant=other("MEASURES", "first_session", 46268, 45903), codes=("date",)),
+    Operator(name="yes or no for a level", plant=effect("positive_means", True, False),
+             codes=("unknown-level",)),
+    Operator(name="an id rewritten as a power of ten",
+             plant=other("STUDIES", "citation", "1.02E+15"), codes=("power-of-ten",)),
+    Operator(name="a row of totals", plant=totals, codes=("totals-row",)),
+    Operator(name="a copy of a sheet", plant=other_sheet("EFFECTS (2)"), codes=("sheet-copy",)),
+    Operator(name="a sheet of notes (harmless)", plant=other_sheet("my notes"), codes=()),
 )  # fmt: skip
 
 

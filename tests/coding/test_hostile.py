@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from metalliance.coding.raw import a1
 from metalliance.coding.review import read_review
 from metalliance.coding.template import write_template
 from metalliance.errors import CodingError, Problem
 from tests.coding import workbooks as wb
+from tests.coding.documents import MAIN, RELATIONS, ods, packed, worksheet, xlsx
 
 SHEET = "xl/worksheets/sheet1.xml"
-MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
 def refused(path: Path) -> Problem:
@@ -141,6 +145,7 @@ def test_broken_xml(table: Path) -> None:
         ("header.csv", b"study,n,r\n", "no-rows"),
         ("prose.csv", b"This is a letter.\nIt holds no table.\n", "missing-column"),
         ("quote.csv", b'study,n,r\n"A,60,.31\nB,50,.2\n', "corrupt"),
+        ("page.xls", b"<html><table><tr><td>study</td></tr></table></html>", "wrong-type"),
         ("unnamed.csv", b"study,n,rho\nA,60,.31\n", "missing-column"),
     ],
 )
@@ -153,14 +158,35 @@ def test_no_table(tmp_path: Path, name: str, content: bytes, code: str) -> None:
 def test_no_file_and_a_folder(tmp_path: Path) -> None:
     assert refused(tmp_path / "nowhere.xlsx").code == "missing"
     assert refused(tmp_path).code == "directory"
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert refused(tmp_path / "pipe.csv").code == "wrong-type"
     assert refused(tmp_path / "nul\0name.xlsx").code == "missing"
 
 
-def test_other_zip_files(tmp_path: Path) -> None:
-    path = tmp_path / "letter.docx"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("word/document.xml", "<w/>")
-    assert refused(path).code == "wrong-type"
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        ("word/document.xml", "a Word document"),
+        ("xl/workbook.bin", "an .xlsb workbook"),
+        ("Index/Document.iwa", "an Apple Numbers file"),
+        ("tables/EFFECTS.csv", "a zip file"),
+        ("anything", "a zip file"),
+    ],
+)
+def test_other_zip_files(tmp_path: Path, part: str, told: str) -> None:
+    path = tmp_path / "other.xlsx"
+    path.write_bytes(packed({part: "<w/>"}))
+    problem = refused(path)
+    assert problem.code == "wrong-type" and told in problem.what
+
+
+@pytest.mark.parametrize(
+    ("stream", "code"), [("EncryptedPackage", "locked"), ("Workbook", "old-format")]
+)
+def test_old_and_locked_files_are_told_apart(tmp_path: Path, stream: str, code: str) -> None:
+    path = tmp_path / "old.xls"
+    path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + stream.encode("utf-16-le"))
+    assert refused(path).code == code
 
 
 def test_forty_more_sheets_are_left_alone(tmp_path: Path) -> None:
@@ -221,3 +247,141 @@ def test_the_empty_template_has_no_problem(tmp_path: Path) -> None:
     review = read_review(path)
     assert (review.problems, len(review.effects())) == ((), 0)
     assert len(review.effects().excluded()) == 0
+
+
+MEASURE = """
+import resource, sys
+from metalliance.coding.review import read_review
+from metalliance.errors import CodingError
+try:
+    read_review(sys.argv[1], strict=False)
+    codes = ["read"]
+except CodingError as error:
+    codes = [problem.code for problem in error.problems]
+print(*codes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+SHARED = "<si><t>{}</t></si>"
+HEAD = '<row r="1"><c r="A1" t="inlineStr"><is><t>study</t></is></c></row>'
+
+
+def huge_cell() -> bytes:
+    """600 MB of one letter in one cell."""
+    opening = worksheet('<row r="1"><c r="A1" t="inlineStr"><is><t>').removesuffix(
+        "</sheetData></worksheet>"
+    )
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(xlsx(""))) as source,
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as out,
+    ):
+        for name in source.namelist():
+            if name != SHEET:
+                out.writestr(name, source.read(name))
+        with out.open(SHEET, "w") as stream:
+            stream.write(opening.encode())
+            for _ in range(600):
+                stream.write(b"x" * 2**20)
+            stream.write(b"</t></is></c></row></sheetData></worksheet>")
+    return buffer.getvalue()
+
+
+def wide() -> bytes:
+    """16,384 columns with a title each."""
+    cells = "".join(
+        f'<c r="{a1(0, at)}" t="inlineStr"><is><t>m{at}</t></is></c>' for at in range(16_384)
+    )
+    return xlsx(worksheet(f'<row r="1">{cells}</row>'))
+
+
+def shared_text(letters: int, cells: int) -> bytes:
+    """One text that many cells show."""
+    rows = "".join(
+        f'<row r="{r}"><c r="A{r}" t="s"><v>0</v></c></row>' for r in range(2, cells + 2)
+    )
+    relation = (
+        f'<Relationship Id="rId9" Type="{RELATIONS}/sharedStrings" Target="sharedStrings.xml"/>'
+    )
+    with zipfile.ZipFile(io.BytesIO(xlsx(worksheet(HEAD + rows)))) as source:
+        parts = {name: source.read(name).decode() for name in source.namelist()}
+    relations = "xl/_rels/workbook.xml.rels"
+    parts[relations] = parts[relations].replace("</Relationships>", f"{relation}</Relationships>")
+    texts = SHARED.format("x" * letters)
+    return packed({**parts, "xl/sharedStrings.xml": f'<sst xmlns="{MAIN}">{texts}</sst>'})
+
+
+def entities() -> bytes:
+    """Thirty entities, each twice the one before."""
+    lines = "".join(f'<!ENTITY a{n + 1} "&a{n};&a{n};">' for n in range(30))
+    return xlsx(f'<!DOCTYPE x [<!ENTITY a0 "ha">{lines}]>' + worksheet(HEAD))
+
+
+HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
+    "600 MB in one cell": ("a.xlsx", huge_cell, "hostile"),
+    "16,384 columns": ("a.xlsx", wide, "too-wide"),
+    "one text in many cells": ("a.xlsx", lambda: shared_text(1_000_000, 50_000), "hostile"),
+    "entities": ("a.xlsx", entities, "hostile"),
+    "endless nesting": ("a.xlsx", lambda: xlsx(worksheet("<a>" * 1_000_000)), "hostile"),
+    "merged cells": (
+        "a.xlsx",
+        lambda: xlsx(
+            worksheet(HEAD).replace(
+                "</worksheet>",
+                "<mergeCells>" + '<mergeCell ref="A1:B2"/>' * 200_000 + "</mergeCells></worksheet>",
+            )
+        ),
+        "hostile",
+    ),
+    "a cell repeated in .ods": (
+        "a.ods",
+        lambda: ods(
+            '<table:table table:name="T"><table:table-row table:number-rows-repeated="1048576">'
+            '<table:table-cell table:number-columns-repeated="16384" office:value-type="float" '
+            'office:value="1"/></table:table-row></table:table>'
+        ),
+        "far-cell",
+    ),
+    "forty tables of .ods": (
+        "a.ods",
+        lambda: ods(
+            "".join(
+                f'<table:table table:name="T{n}"><table:table-row '
+                'table:number-rows-repeated="4900"><table:table-cell office:value="1" '
+                'table:number-columns-repeated="500" office:value-type="float"/>'
+                "</table:table-row></table:table>"
+                for n in range(40)
+            )
+        ),
+        "too-large",
+    ),
+    "a long text repeated in .ods": (
+        "a.ods",
+        lambda: ods(
+            '<table:table table:name="T"><table:table-row table:number-rows-repeated="1000">'
+            f'<table:table-cell office:value-type="string"><text:p>{"x" * 1_000_000}</text:p>'
+            "</table:table-cell></table:table-row></table:table>"
+        ),
+        "hostile",
+    ),
+    "many lines": ("a.csv", lambda: b"study,n,r\n" + b"\n" * 40_000_000, "too-large"),
+    "many columns": ("a.csv", lambda: b"study,n,r\n" + b"," * 40_000_000, "too-wide"),
+    "one long cell": ("a.csv", lambda: b'study,n,r\n"' + b"x" * 40_000_000, "corrupt"),
+    "a large text": ("a.csv", lambda: b"study,n,r\n" + b"A,60,.31\n" * 7_000_000, "too-large"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_refused_before_it_hurts(tmp_path: Path, name: str) -> None:
+    """By its name, and with less than 1 GB of memory in all."""
+    file, make, code = HOSTILE[name]
+    path = tmp_path / file
+    path.write_bytes(make())
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, path],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    said, memory = done.stdout.split()
+    assert said == code
+    assert int(memory) < 2**20  # KiB
