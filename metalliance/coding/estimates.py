@@ -14,6 +14,7 @@ from metalliance.errors import ConversionError
 
 __all__ = ["estimate_effect", "value_elsewhere"]
 
+COUNTED_TERMS = "m = 2: the two alliance terms, no covariates coded"
 STANDARDISED = {"SD within": "within", "SD total": "total"}
 SD_COLUMNS = {"within": "sd_within", "total": "sd_total", "between": "sd_between"}
 MEANS = ("n1", "n2", "m1", "sd1", "m2", "sd2")
@@ -80,7 +81,7 @@ def _predictors(linked: Linked) -> tuple[float | None, str]:
     if m is not None or linked.model is None or not linked.effect.text("other_alliance_term"):
         return m, ""
     if linked.model.text("covariates") in ("", "none"):
-        return 2.0, "m = 2: the two alliance terms, no covariates coded"
+        return 2.0, COUNTED_TERMS
     return None, ""
 
 

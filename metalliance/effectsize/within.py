@@ -42,6 +42,8 @@ __all__ = [
     "wald_within",
 ]
 
+METRIC_NOT_SAID = "(not said, assumed)"
+
 UNPOOLED = {
     "contextual": (
         "a contextual coefficient is a raw b with its SE, between minus within: it is kept, not "
@@ -260,6 +262,7 @@ def _standardised(given: Given, scale: _Scale) -> Estimate:
 
 def _kept_as_beta(given: Given, scale: _Scale, error: StandardError) -> Estimate:
     beta, se = given.printed * scale.factor, error.se * scale.factor
+    scaled = "" if scale.factor == 1 else f"; SE of beta = {se:.6g}"
     return Estimate(
         yi=beta,
         vi=se * se,
@@ -269,7 +272,8 @@ def _kept_as_beta(given: Given, scale: _Scale, error: StandardError) -> Estimate
         route="beta",
         quality="direct" if scale.factor == 1 else "converted",
         trace=(
-            f"{scale.how}; {error.how}; beta = {beta:.6g} kept as it is; v = SE^2 = {se * se:.6g}"
+            f"{scale.how}; {error.how}{scaled}; beta = {beta:.6g} kept as it is; "
+            f"v = SE^2 = {se * se:.6g}"
         ),
         es_metric="beta",
     )
@@ -277,7 +281,8 @@ def _kept_as_beta(given: Given, scale: _Scale, error: StandardError) -> Estimate
 
 def _beta_scale(given: Given) -> _Scale:
     if given.sd_level in (None, "within"):
-        how = f"beta = {given.printed:.6g} in within-patient SDs as printed"
+        said = "as printed" if given.sd_level else METRIC_NOT_SAID
+        how = f"beta = {given.printed:.6g} in within-patient SDs {said}"
         return _Scale(factor=1.0, how=how, route="beta within")
     _refuse_other_level(given)
     icc_x, icc_y = _iccs(given, "a beta standardised by total SDs")

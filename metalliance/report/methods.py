@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from metalliance.report.labels import construct, is_simulated, level, pool_title
 from metalliance.report.numbers import count, number
 from metalliance.workflow.analysis import Analysis, Pool
@@ -27,6 +29,8 @@ REFERENCES: dict[str, str] = {
     "meta-analysis. Statistics in Medicine, 21, 1539–1558. https://doi.org/10.1002/sim.1186",
     "pi": "Riley, R. D., Higgins, J. P. T., & Deeks, J. J. (2011). Interpretation of random "
     "effects meta-analyses. BMJ, 342, d549. https://doi.org/10.1136/bmj.d549",
+    "olkin": "Olkin, I., & Finn, J. D. (1995). Correlations redux. Psychological Bulletin, 118, "
+    "155–164. https://doi.org/10.1037/0033-2909.118.1.155",
     "rmcorr": "Bakdash, J. Z., & Marusich, L. R. (2017). Repeated measures correlation. Frontiers "
     "in Psychology, 8, 456. https://doi.org/10.3389/fpsyg.2017.00456",
     "adhoc": "Röver, C., Knapp, G., & Friede, T. (2015). Hartung-Knapp-Sidik-Jonkman approach and "
@@ -48,10 +52,17 @@ COVERAGE: dict[int, tuple[str, str]] = {
 }
 
 
+QUALITY_WORDS = {
+    "approximated": "rest on an approximation",
+    "bounded": "are bounds rather than estimates",
+}
+
+
 def methods_paragraphs(analysis: Analysis) -> tuple[str, ...]:
     """Paragraphs of the methods section: effects, pooling, heterogeneity, regression, software."""
     paragraphs = [
         _effects(analysis),
+        _conversions(analysis),
         _pooling(analysis),
         _heterogeneity(analysis),
         _sophistication(analysis),
@@ -63,11 +74,13 @@ def methods_paragraphs(analysis: Analysis) -> tuple[str, ...]:
 
 def references(analysis: Analysis) -> tuple[str, ...]:
     """References that the methods section of this analysis uses."""
-    used = {"zilcha", "fisher", "reml", "i2", "pi"}
+    used = {"zilcha", "fisher", "i2", "pi"}
     for pool in _fitted(analysis):
-        used |= {"che", "cr2"} if _dependent(pool) else {"hartung", "adhoc"}
-        if any("within" in route for route in _routes(pool)):
-            used.add("rmcorr")
+        used |= {"che", "cr2"} if _dependent(pool) else {"hartung", "adhoc", "reml"}
+        if pool.effects.correlations is not None:
+            used.add("olkin")
+    if _by_occasions(analysis):
+        used.add("rmcorr")
     return tuple(sorted(text for key, text in REFERENCES.items() if key in used))
 
 
@@ -94,13 +107,13 @@ def _effects(analysis: Analysis) -> str:
     )
     if "r_partial" in routes:
         text += ", partial correlations with 1/(n − m − 2), m predictors in the model"
-    if any("within" in route for route in routes):
+    if _by_occasions(analysis):
         text += (
             ", correlations of occasions within patients with 1/(occasions − patients − 2) "
             "(Bakdash & Marusich, 2017)"
         )
     text += ". Results are printed as r."
-    if "beta" in routes:
+    if any(pool.es_metric == "beta" for pool in analysis.pools):
         text += (
             " Standardised coefficients net of the lagged outcome were pooled as they are, with "
             "their squared standard error as variance."
@@ -108,6 +121,44 @@ def _effects(analysis: Analysis) -> str:
     if is_simulated(analysis):
         text = "All data are simulated; no row is a real study. " + text
     return text
+
+
+def _by_occasions(analysis: Analysis) -> bool:
+    """Whether a correlation of occasions came with their number."""
+    return any(
+        bool((rows["route"].isin(["r within", "z within"]) & rows["quality"].eq("direct")).any())
+        for rows in (pool.effects.usable for pool in analysis.pools)
+    )
+
+
+def _conversions(analysis: Analysis) -> str:
+    """From which statistics the pooled effects came, and how exact that is."""
+    main = [pool.effects.usable for pool in _fitted(analysis) if pool.role == "main"]
+    rows = pd.concat(main, ignore_index=True) if main else pd.DataFrame()
+    converted = rows[rows["quality"].ne("direct")] if len(rows) else rows
+    text = ""
+    if len(converted):
+        stats = converted["reported"].str.split(" = ").str[0].value_counts()
+        named = ", ".join(f"{stat} ({number_of})" for stat, number_of in stats.items())
+        worst = converted["quality"].value_counts()
+        flags = [
+            f"{count(int(worst[name]), 'effect')} {words}"
+            for name, words in QUALITY_WORDS.items()
+            if name in worst
+        ]
+        text = (
+            f"Of {count(len(rows), 'pooled effect')}, {len(converted)} were converted from other "
+            f"statistics: {named}. "
+        )
+        text += f"Of these, {' and '.join(flags)}. " if flags else ""
+        text += "The arithmetic of each stands in the effect table (column trace)."
+    bare = int(analysis.excluded["status"].eq("no value").sum())
+    if bare:
+        text += (
+            f" {count(bare, 'result')} reported without a number (not significant, or only a bound "
+            "on p) could not be pooled; leaving such results out favours larger associations."
+        )
+    return text.strip()
 
 
 def _pooling(analysis: Analysis) -> str:
@@ -135,6 +186,11 @@ def _pooling(analysis: Analysis) -> str:
             "cluster-robust CR2 standard errors with Satterthwaite degrees of freedom "
             "(Pustejovsky & Tipton, 2018, 2022). Studies that share patients form one cluster."
         )
+        if any(pool.effects.correlations is not None for pool in fitted):
+            text += (
+                " Where a report prints the correlations between its measures, the sampling "
+                "correlation of its effects was computed from them instead (Olkin & Finn, 1995)."
+            )
     return text
 
 

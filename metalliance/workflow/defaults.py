@@ -4,14 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from metalliance.coding.codebook import BUILT_IN_MODELS
+from metalliance.coding.estimates import COUNTED_TERMS
 from metalliance.coding.review import Review
 from metalliance.effectsize.correlation import DESIGN_EFFECT, SLOPE_SD
+from metalliance.effectsize.within import METRIC_NOT_SAID
 from metalliance.traitstate.pooling import is_dependent
 from metalliance.workflow.analysis import Default, Pool
 from metalliance.workflow.plan import Plan
 
 __all__ = ["defaults_used"]
+
+
+#: Words of a trace, and the default that they tell of.
+ASSUMED_IN_TRACES: tuple[tuple[str, str, str, str], ...] = (
+    (
+        "equal groups assumed",
+        "sizes of two groups",
+        "equal",
+        "reports give the difference and n, not n1 and n2",
+    ),
+    (
+        "0.5 added to each cell",
+        "2×2 tables with an empty cell",
+        "0.5 added to each cell",
+        "an odds ratio needs four filled cells",
+    ),
+    (
+        METRIC_NOT_SAID,
+        "standardised slopes of occasions",
+        "in within-patient standard deviations",
+        "the column metric does not say",
+    ),
+    (
+        COUNTED_TERMS,
+        "predictors of a model with two alliance terms",
+        "2",
+        "MODELS gives neither m nor covariates",
+    ),
+)
 
 
 def defaults_used(review: Review, plan: Plan, pools: Sequence[Pool]) -> tuple[Default, ...]:
@@ -40,13 +73,14 @@ def defaults_used(review: Review, plan: Plan, pools: Sequence[Pool]) -> tuple[De
         plan.minimum_clusters_prediction,
         "with fewer its coverage is poor",
     )
-    if _column_has(pools, "quality", "approximated"):
+    if any(_approximated_within(pool).any() for pool in pools):
         values = f"design effect {DESIGN_EFFECT:g}, slope SD {SLOPE_SD:g}"
         why = "papers that give only patients and sessions do not say; refits leave them out"
         found.append(Default(name="approximated within-patient variances", value=values, why=why))
-    if _column_has(pools, "route", "within"):
+    if any(_common_slope(pool).any() for pool in pools):
         why = "their variance assumes one slope for all patients; slopes that differ widen it"
         found.append(Default(name="within-patient correlations", value="common slope", why=why))
+    found += _assumed_in_conversions(pools)
     built_in = sum(one.effect.text("model") in BUILT_IN_MODELS for one in review.linked)
     if built_in:
         why = f"{built_in} effects use the built-in models; a row in MODELS says otherwise"
@@ -71,8 +105,27 @@ def _reported_pairs(pools: Sequence[Pool]) -> list[Default]:
     ]
 
 
-def _column_has(pools: Sequence[Pool], column: str, text: str) -> bool:
-    return any(
-        pool.effects.usable[column].astype(str).str.contains(text, regex=False).any()
-        for pool in pools
-    )
+def _approximated_within(pool: Pool) -> pd.Series:
+    """Rows whose variance rests on the assumed design effect and slope SD."""
+    rows = pool.effects.usable
+    by_test = rows["route"].eq("t within")
+    return rows["component"].eq("within") & (rows["quality"].eq("approximated") | by_test)
+
+
+def _common_slope(pool: Pool) -> pd.Series:
+    rows = pool.effects.usable
+    return rows["route"].isin(["r within", "z within"]) & rows["quality"].eq("direct")
+
+
+def _assumed_in_conversions(pools: Sequence[Pool]) -> list[Default]:
+    """What a conversion had to take for granted, as the traces of the effects say it."""
+    found = []
+    for words, name, value, why in ASSUMED_IN_TRACES:
+        count = sum(
+            int(pool.effects.usable["trace"].str.contains(words, regex=False).sum())
+            for pool in pools
+        )
+        if count:
+            effects = "1 effect" if count == 1 else f"{count} effects"
+            found.append(Default(name=name, value=f"{value} ({effects})", why=why))
+    return found

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import metalliance as ma
+from metalliance.report.methods import methods_paragraphs
 from metalliance.workflow.analysis import Analysis
 from metalliance.workflow.pools import pool_key
+from tests.coding import workbooks as wb
 from tests.coding.test_grid import matrix, pair
 from tests.congruence import published_congruence
 
@@ -184,3 +186,21 @@ def test_printed_correlations_are_counted_among_the_defaults(tmp_path: Path) -> 
     analysis = ma.analyse(ma.read_review(path))
     told = {one.name: one.value for one in analysis.defaults_used}
     assert told["sampling correlations that follow from the reports"].startswith("2 of 45 pairs")
+
+
+def test_what_conversions_took_for_granted_is_printed(tmp_path: Path) -> None:
+    sheets = wb.good(6)
+    rows = sheets["EFFECTS"]
+    rows[0].update(stat="d", value=0.5)
+    rows[1].update(stat="OR", value=None, cell_a=12, cell_b=0, cell_c=7, cell_d=9)
+    rows[2].update(stat="n.s. only", value="NR", positive_means=None)
+    analysis = ma.analyse(ma.read_review(wb.write(tmp_path / "given.xlsx", sheets)))
+    told = {one.name: one.value for one in analysis.defaults_used}
+    assert told["sizes of two groups"] == "equal (1 effect)"
+    assert told["2×2 tables with an empty cell"] == "0.5 added to each cell (1 effect)"
+    text = " ".join(methods_paragraphs(analysis))
+    assert "Of 5 pooled effects, 2 were converted from other statistics: " in text
+    assert "d (1)" in text and "OR (1)" in text
+    assert "2 effects rest on an approximation" in text
+    assert "1 result reported without a number" in text
+    assert "occasions − patients" not in text
