@@ -91,8 +91,14 @@ def fail(command: str, as_json: bool, text: str, problems: Sequence[Problem]) ->
     if as_json:
         emit(command, None, problems=problems, shown=(text,) if text else (), ok=False)
         return
-    for problem in problems:
+    errors = [problem for problem in problems if problem.severity == "error"]
+    for problem in errors:
         say(str(problem), err=True)
+    others = len(problems) - len(errors)
+    if others:
+        stop = "1 error stops" if len(errors) == 1 else f"{len(errors)} errors stop"
+        more = "1 question or note does not" if others == 1 else f"{others} other messages do not"
+        say(f"{stop} this; {more}: metalliance check lists all.", err=True)
     if text:
         say(text, err=True)
 

@@ -39,13 +39,8 @@ def echo(review: Review, study: str | None = None, coder: str | None = None) -> 
     tuple of str
     """
     lines = []
-    judged = review.judged()
+    judged = review.judged(study, coder)
     for row in judged:
-        effect = row.linked.effect
-        if study is not None and effect.text("study") != study:
-            continue
-        if coder is not None and effect.text("coder") != coder:
-            continue
         between = _between(row, judged) if row.facts.component == "contextual" else ""
         lines.append(GAP.join(part for part in (_line(row), between) if part))
     return tuple(lines)

@@ -48,6 +48,7 @@ def check_field_rules(linked: Linked, facts: Facts, findings: Findings) -> None:
     _patient_df(linked, facts, findings)
     _outcome_first(linked, facts, findings)
     _bounded_within(linked, facts, findings)
+    _metric_of_slope(linked, facts, findings)
 
 
 def _within_measured_once(linked: Linked, facts: Facts, findings: Findings) -> None:
@@ -160,6 +161,23 @@ def _outcome_first(linked: Linked, facts: Facts, findings: Findings) -> None:
         what = "the outcome was measured before the alliance"
         mend = "path outcome→alliance, or undirected?"
         findings.ask(linked.effect, "outcome", what, mend, "outcome-first")
+
+
+def _metric_of_slope(linked: Linked, facts: Facts, findings: Findings) -> None:
+    """A standardised slope within patients says by which standard deviations.
+
+    Latent within components have no others; of centred scores programs often take the total ones.
+    """
+    effect = linked.effect
+    stat, term = effect.text("stat"), effect.text("alliance_term")
+    if facts.component != "within" or stat not in ("beta", "beta_within") or linked.flat:
+        return
+    if effect.text("metric") == "" and term != "latent within":
+        what = (
+            "by which standard deviations is this slope standardised? Within-patient ones are taken"
+        )
+        mend = "choose SD within, or SD total (which needs both ICCs)"
+        findings.ask(effect, "metric", what, mend, "slope-metric")
 
 
 def _bounded_within(linked: Linked, facts: Facts, findings: Findings) -> None:

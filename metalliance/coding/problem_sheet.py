@@ -193,7 +193,12 @@ def _line(book: Any, sheet: Any, row: int, problem: Problem, key: Answered, answ
     from openpyxl.worksheet.hyperlink import Hyperlink
 
     place, study, own, field, value, code = key
-    texts = (WORDS[problem.severity], problem.address, value, problem.what, problem.mend, answer)
+    mend = problem.mend.split("; if it is right, write")[0]
+    if problem.severity == "question":
+        mend = f"{mend}; if it is right, say why in the column answer"
+    texts = (WORDS[problem.severity], problem.address, value, problem.what, mend, answer)
+    lines = max(len(problem.what) / WIDTHS[3], len(mend) / WIDTHS[4], 0.5)
+    sheet.row_dimensions[row].height = 15.0 * (1 + int(1.2 * lines))
     for number, text in enumerate((*texts, place, study, own, field, code), start=1):
         cell = sheet.cell(row, number)
         put(cell, text or None)

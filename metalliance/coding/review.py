@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import ascii_uppercase
@@ -135,13 +135,12 @@ class Review:
         """
         if study is None and coder is None:
             return self.problems
-        of_study = {record.text("study"): record.text("coder") for record in self.studies}
+        belongs = self._belonging(study, coder)
         rows = {
             (record.sheet, str(record.row))
             for records in (*self.records.values(), self.effects_coded)
             for record in records
-            if study in (None, record.text("study"))
-            and coder in (None, record.text("coder") or of_study.get(record.text("study")))
+            if belongs(record)
         }
         return tuple(
             problem
@@ -149,10 +148,26 @@ class Review:
             if (problem.sheet, problem.cell.lstrip(ascii_uppercase)) in rows
         )
 
-    def judged(self) -> tuple[Row, ...]:
-        """Every effect with its facts, its sophistication, and its estimate or why it has none."""
+    def _belonging(self, study: str | None, coder: str | None) -> Callable[[Record], bool]:
+        of_study = {record.text("study"): record.text("coder") for record in self.studies}
+
+        def belongs(record: Record) -> bool:
+            own = record.text("study")
+            by = record.text("coder") or of_study.get(own)
+            return study in (None, own) and coder in (None, by)
+
+        return belongs
+
+    def judged(self, study: str | None = None, coder: str | None = None) -> tuple[Row, ...]:
+        """Effects with their facts, their sophistication, and their estimate or why they have none.
+
+        Of all studies and coders, or of one; a row without a coder belongs to that of its study.
+        """
         rows = []
+        belongs = self._belonging(study, coder)
         for linked in self.linked:
+            if not belongs(linked.effect):
+                continue
             facts = derive(linked)
             outcome = judge(linked, facts, self.faults, estimate_effect)
             score = score_effect(linked, facts)

@@ -32,12 +32,8 @@ def sign_sentences(
         ``S014 E1: better alliance goes with LOWER BDI, r = +.31, p. 7``.
     """
     ranked: list[tuple[int, str]] = []
-    for row in review.judged():
+    for row in review.judged(study, coder):
         effect = row.linked.effect
-        if study is not None and effect.text("study") != study:
-            continue
-        if coder is not None and effect.text("coder") != coder:
-            continue
         if effect.number("value") is not None or isinstance(row.outcome, Estimate):
             ranked.append((_rank(row), _sentence(row)))
     return tuple(sentence for _, sentence in sorted(ranked, key=lambda pair: pair[0]))

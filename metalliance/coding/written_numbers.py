@@ -79,7 +79,7 @@ def _text_fault(text: str) -> Fault:
         return Fault(
             "inequality",
             "is an inequality, not a number",
-            "move it to p_printed and type the number, or NR",
+            "move it to p_printed and type the number, or NR where it is all that is printed",
         )
     if text.endswith("%") and NUMBER.fullmatch(text[:-1].strip(BLANKS)):
         number = _clean(repr(float(text[:-1].strip(BLANKS)) / 100))

@@ -230,3 +230,9 @@ def test_what_cannot_be_converted_is_asked_about(tmp_path: Path) -> None:
         ("error", "range", cell("value", 3)),
     ]
     assert "more than two groups" in found[0].what
+
+
+def test_the_metric_of_a_standardised_slope_is_asked_for(tmp_path: Path) -> None:
+    slope = {"stat": "beta", "value": 0.15, "se": 0.05, "lag": 0}
+    assert codes(one(tmp_path, slope)) == [("question", "slope-metric", cell("metric"))]
+    assert one(tmp_path, {**slope, "metric": "SD within"}) == []
