@@ -27,7 +27,7 @@ LONGEST_KEPT = 80
 LONGEST_READ = 400
 BEGIN, END = b"<sheetData>", b"</row>"
 
-_REST = rb"[^<>&]*"
+_REST = rb"[^<>&']*"
 _FORMULA = rb"<f(?: " + _REST + rb")?(?:/>|>([^<]*)</f>)"
 _VALUE = rb"<v ?/>|<v>([^<]*)</v>|<is><t(?: " + _REST + rb")?>[^<]*</t></is>"
 _PLACE = rb'<c (?:[a-z]+="[^"<>&]*" )*?r="([A-Z]{1,4})([1-9][0-9]{0,7})"' + _REST
@@ -141,7 +141,7 @@ class XlsxScan(Follower):
     ) -> None:
         """Remember what the reader would not show."""
         kind, width = attributes.get("t"), self.padding.get(attributes.get("s", ""), 0)
-        if kind == "e":
+        if kind == "e" and value:
             self.facts.errors[address] = value[:LONGEST_KEPT]
         elif formula is not None and not value and kind != "str":
             self.facts.uncached[address] = formula[:LONGEST_KEPT]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from metalliance.coding import xlsx_scan
@@ -81,6 +81,8 @@ def sheets(draw: st.DrawFn) -> str:
 
 
 @settings(deadline=None, max_examples=300)
+@example(xml=worksheet('<row r="1"><c r="A1" s=\'3\'><f>A1+1</f><v>2</v></c></row>'), pieces=1)
+@example(xml=worksheet('<row r="1"><c t="e" r="A1"><is><t>text</t></is></c></row>'), pieces=1)
 @given(xml=sheets(), pieces=st.integers(1, 3))
 def test_blocks_and_elements_agree(xml: str, pieces: int) -> None:
     with mock.patch.object(xlsx_scan, "BLOCK", 64):
