@@ -113,7 +113,7 @@ def agree(
     from metalliance.coding.agreement import agreement
     from metalliance.coding.consensus import consensus as list_of
     from metalliance.coding.consensus import write_consensus
-    from metalliance.coding.live_workbook import refuse_existing
+    from metalliance.coding.files import refuse_existing
 
     for path in (consensus, adjudicated):
         if path is not None and path.suffix.lower() != ".xlsx":

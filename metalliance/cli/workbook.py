@@ -11,7 +11,8 @@ import typer
 
 from metalliance.cli.review import MappingFile
 from metalliance.cli.say import BAD_INPUT, OK, emit, say
-from metalliance.errors import MetallianceError, Problem
+from metalliance.errors import Problem
+from metalliance.report.numbers import count
 
 if TYPE_CHECKING:
     from metalliance.coding.records import Record
@@ -82,14 +83,14 @@ def template(
 def _write_template(
     path: Path | None, out: Path | None, own: Sequence[Record], as_json: bool
 ) -> None:
+    from metalliance.coding.files import refuse_existing
     from metalliance.coding.template import write_template
 
     if path is None or out is not None:
         raise typer.BadParameter("give the FILE to write, or --into FILE --out NEW")
     if path.suffix.lower() != ".xlsx":
         raise typer.BadParameter(f"the workbook is an .xlsx file; {path.name!r} is none")
-    if path.exists():
-        raise MetallianceError(f"{path} exists and is left as it is; choose another name")
+    refuse_existing(path)
     write_template(path, own)
     if as_json:
         emit("template", {"path": str(path)})
@@ -128,8 +129,7 @@ def _show_upgrade(done: Upgrade) -> None:
         say(f"    note  the copy lacks {', '.join(done.lacking)} of the file")
     if done.backup is not None:
         say(f"The old file is kept as {done.backup}.")
-    count = len(done.changes)
-    say(f"Wrote {done.path}: {_many(count, 'addition')}, listed in its sheet CHANGES.")
+    say(f"Wrote {done.path}: {count(len(done.changes), 'addition')}, listed in its sheet CHANGES.")
 
 
 def codebook(
@@ -145,7 +145,7 @@ def codebook(
     metalliance codebook review.xlsx --out codebook
     """
     from metalliance.coding.codebook import load_codebook
-    from metalliance.coding.files import write_whole
+    from metalliance.coding.files import refuse_existing, write_whole
     from metalliance.coding.manual import codebook_html, codebook_markdown, data_package
     from metalliance.coding.review import read_review
 
@@ -157,9 +157,7 @@ def codebook(
         "codebook.md": codebook_markdown(book),
         "datapackage.json": data_package(book, title),
     }
-    for name in pages:
-        if (out / name).exists():
-            raise MetallianceError(f"{out / name} exists and is left as it is")
+    refuse_existing(*(out / name for name in pages))
     for name, text in pages.items():
         write_whole(out / name, text.encode("utf-8"))
     if as_json:
@@ -236,11 +234,10 @@ def check(
 
 def _save_mapping(review: Path, mapping: Path | None, target: Path) -> None:
     from metalliance.coding.columns import columns_of
-    from metalliance.coding.files import write_whole
+    from metalliance.coding.files import refuse_existing, write_whole
     from metalliance.coding.mapping import mapping_text
 
-    if target.exists():
-        raise MetallianceError(f"{target} exists and is left as it is; choose another name")
+    refuse_existing(target)
     text = mapping_text(columns_of(review, mapping), review.name)
     write_whole(target, text.encode("utf-8"))
     say(f"Wrote {target}. Edit it, then: metalliance check {review} --mapping {target}", err=True)
@@ -264,7 +261,7 @@ def _annotate(read: Review, path: Path) -> tuple[str, ...]:
     from metalliance.coding.problem_sheet import annotate
 
     done = annotate(read, path)
-    lines = [f"Wrote {done.path}: {_many(done.marked, 'cell')} marked, listed in PROBLEMS."]
+    lines = [f"Wrote {done.path}: {count(done.marked, 'cell')} marked, listed in PROBLEMS."]
     if done.lacking:
         lines.append(f"    note  the copy lacks {', '.join(done.lacking)} of the file")
     return tuple(lines)
@@ -278,18 +275,14 @@ def _show_check(problems: Sequence[Problem], effects: int, lines: tuple[str, ...
                 say(f"{label:>8}  {problem}")
     counts = _severities(problems)
     say(
-        f"{_many(effects, 'effect')}: {_many(counts['error'], 'error')}, "
-        f"{_many(counts['question'], 'question')}, {counts['todo']} to do, "
-        f"{_many(counts['note'], 'note')}."
+        f"{count(effects, 'effect')}: {count(counts['error'], 'error')}, "
+        f"{count(counts['question'], 'question')}, {counts['todo']} to do, "
+        f"{count(counts['note'], 'note')}."
     )
     if len(lines) < effects:
         say("See what its effects mean: metalliance check FILE --study NAME")
     for line in lines:
         say(line)
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _severities(problems: Sequence[Problem]) -> dict[str, int]:

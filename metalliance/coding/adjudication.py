@@ -14,9 +14,9 @@ from metalliance.coding.comparison import coded_by
 from metalliance.coding.consensus import Consensus, Item, consensus
 from metalliance.coding.decisions import other_value
 from metalliance.coding.disagreements import Disagreement
+from metalliance.coding.files import refuse_existing
 from metalliance.coding.guard import file_problem
 from metalliance.coding.history import HistoryRow, draw_history, read_history
-from metalliance.coding.live_workbook import refuse_existing
 from metalliance.coding.matching import Group
 from metalliance.coding.review import read_review
 from metalliance.errors import CodingError, MetallianceError, Problem

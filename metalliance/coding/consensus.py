@@ -14,8 +14,8 @@ from metalliance.coding.agreement import Agreement
 from metalliance.coding.archive import save_workbook
 from metalliance.coding.decisions import Decision, check_decisions, chosen, read_decisions
 from metalliance.coding.disagreements import Disagreement, disagreements
+from metalliance.coding.files import refuse_existing
 from metalliance.coding.history import fit_height
-from metalliance.coding.live_workbook import refuse_existing
 from metalliance.coding.sheets import put
 from metalliance.errors import CodingError
 

@@ -13,8 +13,9 @@ from metalliance.coding.derivation import (
     derived_estimand,
     occasions,
 )
-from metalliance.coding.records import Findings, Linked, Record
+from metalliance.coding.records import Findings, Linked, Record, doi_of
 from metalliance.coding.spreadsheet import note
+from metalliance.effectsize.slopes import occasion_df
 
 __all__ = ["check_field_rules", "check_review"]
 
@@ -122,24 +123,16 @@ def _patient_df(linked: Linked, facts: Facts, findings: Findings) -> None:
         return
     if df is None or n is None or df > n:
         return
-    by_occasion = _occasion_df(linked, facts, n)
-    known = f" ({by_occasion:g} here)" if by_occasion is not None else ""
+    sessions = _number(linked, "sessions_mean", "sessions")
+    total = effect.number("n_obs") or (None if sessions is None else n * sessions)
+    lag = 0 if math.isnan(facts.lag) else int(facts.lag)
+    known = "" if total is None else f" ({occasion_df(n, total, lag):g} here)"
     what = (
         f"looks like degrees of freedom of {n:g} patients; a within-patient t has those of "
         f"occasions{known}, and would be read as far too large a correlation"
     )
     mend = "leave df blank and give n_obs, or n and sessions_mean"
     findings.add("error", effect, "df", what, mend, "patient-df")
-
-
-def _occasion_df(linked: Linked, facts: Facts, n: float) -> float | None:
-    n_obs, sessions = linked.effect.number("n_obs"), _number(linked, "sessions_mean", "sessions")
-    if n_obs is not None:
-        return n_obs - n - 1
-    if sessions is None:
-        return None
-    lag = 0.0 if math.isnan(facts.lag) else facts.lag
-    return n * (sessions - lag - 1) - 1
 
 
 def _number(linked: Linked, name: str, in_model: str = "") -> float | None:
@@ -330,9 +323,8 @@ def _alike_samples(studies: Sequence[Record], findings: Findings) -> None:
 
 
 def _marks(record: Record) -> Iterable[tuple[str, ...]]:
-    doi = record.text("doi").casefold().removeprefix("https://doi.org/").strip()
-    if doi:
-        yield "DOI", doi
+    if doi_of(record):
+        yield "DOI", doi_of(record)
     author = (record.text("authors") or record.text("citation")).split(",")[0].strip().casefold()
     started = record.number("n_start")
     if author and started is not None:

@@ -6,7 +6,17 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["write_whole"]
+from metalliance.errors import OutputError
+
+__all__ = ["refuse_existing", "write_whole"]
+
+
+def refuse_existing(*paths: Path) -> None:
+    """Raise where one of the files stands already: nothing is ever written over."""
+    standing = [str(path) for path in paths if path.exists()]
+    if standing:
+        named = ", ".join(standing)
+        raise OutputError(f"{named} exists and is left as it is; choose another name")
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from metalliance.coding.records import Findings, Record
+from metalliance.coding.records import Findings, Record, doi_of
 from metalliance.coding.spreadsheet import note
 
 __all__ = ["check_flow"]
@@ -66,16 +66,11 @@ def _check_rows(flow: Record, records: Records, findings: Findings) -> None:
 
 
 def _excluded_and_included(records: Records, findings: Findings) -> None:
-    included = {_doi(r): r for r in records.get("STUDIES", ()) if _doi(r)}
+    included = {doi_of(r): r for r in records.get("STUDIES", ()) if doi_of(r)}
     for record in records.get("EXCLUDED", ()):
-        study = included.get(_doi(record)) if _doi(record) else None
+        study = included.get(doi_of(record)) if doi_of(record) else None
         if study is not None and record.text("reason") != "same sample":
             what = f"is a report of study {study.text('study')} ({study.address('doi')})"
             findings.add(
                 "question", record, "doi", what, "is it in or out?", "excluded-and-included"
             )
-
-
-def _doi(record: Record) -> str:
-    text = record.text("doi").casefold()
-    return text.removeprefix("https://doi.org/").removeprefix("doi:").strip()

@@ -12,9 +12,8 @@ from typing import Any
 from metalliance.coding.codebook import OWN, Codebook, Field, SheetDefinition
 from metalliance.coding.sheets import column_cells, define_lists, put, set_dropdown
 from metalliance.coding.spreadsheet import Source
-from metalliance.errors import OutputError
 
-__all__ = ["header_of", "open_copy", "refuse_existing", "restore_lists", "sheet_called"]
+__all__ = ["header_of", "open_copy", "restore_lists", "sheet_called"]
 
 # Parts of a workbook that the library which writes the copy does not carry over.
 NOT_CARRIED = {
@@ -28,12 +27,6 @@ NOT_CARRIED = {
     "xl/threadedComments/": "threaded comments (their text stays)",
 }
 HEADER_WITHIN = 20
-
-
-def refuse_existing(path: Path) -> None:
-    """Raise where a file stands already."""
-    if path.exists():
-        raise OutputError(f"{path} exists and is left as it is; choose another name")
 
 
 def open_copy(source: Source) -> tuple[Any, tuple[str, ...]]:

@@ -66,7 +66,8 @@ def annotate(review: Review, path: str | Path) -> Annotated:
     OutputError
         Where ``path`` exists.
     """
-    from metalliance.coding.live_workbook import open_copy, refuse_existing, restore_lists
+    from metalliance.coding.files import refuse_existing
+    from metalliance.coding.live_workbook import open_copy, restore_lists
     from metalliance.coding.spreadsheet import open_source
 
     path = Path(path)

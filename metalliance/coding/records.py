@@ -24,6 +24,7 @@ __all__ = [
     "Record",
     "RowCells",
     "built_in_model",
+    "doi_of",
     "fault_of",
 ]
 
@@ -172,6 +173,12 @@ class Linked:
             return own
         of_study = self.study.text("sample") if self.study is not None else ""
         return of_study or self.effect.text("study")
+
+
+def doi_of(record: Record) -> str:
+    """The DOI of a row without its address, in small letters; empty without one."""
+    text = record.text("doi").casefold().strip()
+    return text.removeprefix("https://doi.org/").removeprefix("doi:").strip()
 
 
 @cache

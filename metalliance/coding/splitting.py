@@ -9,13 +9,14 @@ from typing import Any
 
 from metalliance.coding.archive import save_workbook
 from metalliance.coding.cells import is_blank
+from metalliance.coding.files import refuse_existing
 from metalliance.coding.guard import file_problem
 from metalliance.coding.history import HISTORY_SHEET
 from metalliance.coding.live_workbook import header_of, open_copy, restore_lists, sheet_called
 from metalliance.coding.review import Review, read_review
 from metalliance.coding.sheets import put
 from metalliance.coding.spreadsheet import open_source
-from metalliance.errors import CodingError, OutputError, Problem
+from metalliance.errors import CodingError, Problem
 
 __all__ = ["Split", "plain_initials", "split_review"]
 
@@ -84,9 +85,7 @@ def split_review(
     _refuse(review, source.sheet_names)
     home = path.parent if folder is None else Path(folder)
     copies = tuple(home / f"{path.stem}_{name}.xlsx" for name in initials)
-    standing = [str(copy) for copy in copies if copy.exists()]
-    if standing:
-        raise OutputError(f"{', '.join(standing)} exists and is left as it is; nothing was written")
+    refuse_existing(*copies)
     lacking: tuple[str, ...] = ()
     for name, copy in zip(initials, copies, strict=True):
         book, lacking = open_copy(source)

@@ -10,12 +10,11 @@ from typing import Any
 
 from metalliance.coding.archive import save_workbook
 from metalliance.coding.codebook import OWN, Codebook, Field, SheetDefinition
-from metalliance.coding.files import write_whole
+from metalliance.coding.files import refuse_existing, write_whole
 from metalliance.coding.guard import file_problem
 from metalliance.coding.live_workbook import (
     header_of,
     open_copy,
-    refuse_existing,
     restore_lists,
     sheet_called,
 )
