@@ -19,10 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from typing import Any, Literal
 
 __all__ = [
     "CodingError",
@@ -115,7 +112,7 @@ class UnidentifiedError(SpecificationError):
         ``rho_between, rho_within``: pairs that are compatible with what was reported.
     """
 
-    def __init__(self, message: str, line: DataFrame) -> None:
+    def __init__(self, message: str, line: Any) -> None:
         super().__init__(message)
         self.line = line
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from metalliance.effectsize.assumed import RHO_BY_COMPONENT
-from metalliance.effectsize.dependence import sampling_covariance
 from metalliance.effectsize.table import EffectTable
-from metalliance.errors import SmallSampleWarning, SpecificationError, UnidentifiedError
-from metalliance.models.fit import fit
-from metalliance.models.inference import MINIMUM_DF, Inference, infer
+from metalliance.errors import SpecificationError, UnidentifiedError
+from metalliance.models.inference import MINIMUM_DF, Inference
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.distributions import critical_value, two_sided_p
 from metalliance.traitstate.identify import Identification, identification
 from metalliance.traitstate.implied import compatible_pairs
-from metalliance.traitstate.joint import DIFFERENCE, LEAST_WITH_BOTH, contrast_table
+from metalliance.traitstate.joint import DIFFERENCE, contrast_table
 from metalliance.traitstate.mixture import ICC_X, ICC_Y, Band
+from metalliance.traitstate.synthesis_model import Mixture
 from metalliance.traitstate.synthesis_rows import split_rows, weights_of_rows
 
 __all__ = ["Synthesis", "trait_state_synthesis"]
@@ -28,8 +25,6 @@ __all__ = ["Synthesis", "trait_state_synthesis"]
 TERMS = ("rho_between", "rho_within")
 CONCENTRATION = 4.0
 LAGGED_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-SETTLED = 1e-8
-ROUNDS = 20
 #: Belsley, D. A., Kuh, E., & Welsch, R. E. (1980), https://doi.org/10.1002/0471725153: from 30
 #: on, collinearity is strong.
 WORST_CONDITION = 30.0
@@ -147,7 +142,7 @@ def trait_state_synthesis(
     rows, others = split_rows(effects)
     if not len(rows):
         raise SpecificationError("no effect can enter the synthesis: " + _reasons(others))
-    model = _Model(rows=rows, rho=_sampling(sampling_rho), method=method)
+    model = Mixture(rows=rows, sampling_rho=sampling_rho, method=method)
     a, b = weights_of_rows(rows, icc_x[0], icc_y[0], lagged_share)
     _refuse_unidentified(rows, a, b, weights_of_rows(rows, icc_x[0], icc_y[0], 1.0))
     inference, vi = model.settled(a, b)
@@ -173,75 +168,6 @@ def trait_state_synthesis(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Model:
-    """The random-coefficients model of one set of rows, at any weights."""
-
-    rows: pd.DataFrame
-    rho: dict[tuple[str, str], float]
-    method: str
-
-    def settled(self, a: FloatArray, b: FloatArray) -> tuple[Inference, FloatArray]:
-        """Fit, and sampling variances at its own fitted means."""
-        mean = np.full(len(self.rows), float(np.average(self.rows["r"], weights=1 / self._v_z())))
-        for _ in range(ROUNDS):
-            vi = self._variances(mean)
-            inference = self.at(a, b, vi)
-            before, mean = mean, inference.fit.X @ inference.fit.beta
-            if np.max(np.abs(mean - before)) < SETTLED:
-                break
-        return inference, vi
-
-    def at(
-        self, a: FloatArray, b: FloatArray, vi: FloatArray, extra: FloatArray | None = None
-    ) -> Inference:
-        """Fit at given weights and variances, perhaps with one more column."""
-        within = self.rows["component"].eq("within").to_numpy()
-        frame = self.rows.assign(
-            a=a, b=b, v=vi, row=np.arange(len(a)), kind=np.where(within, "state", "mixed")
-        )
-        formula, random, structures = "~ 0 + a + b", ["~ 0 + a + b | cluster"], ["GEN"]
-        if extra is not None:
-            frame, formula = frame.assign(undisaggregated=extra), f"{formula} + undisaggregated"
-        tau2: list[float | None] = [None, None]
-        several = [len(rows) > rows["cluster"].nunique() for _, rows in frame.groupby("kind")]
-        if any(several):
-            random.append("~ kind | row" if len(several) > 1 else "~ 1 | row")
-            if len(several) > 1:
-                structures.append("DIAG")
-                tau2 += [None if found else 0.0 for found in several]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SmallSampleWarning)
-            model = fit(
-                frame,
-                formula,
-                random=random,
-                structure=structures,
-                V=sampling_covariance(frame, rho=self.rho, component="component", vi="v"),
-                method=self.method,
-                yi="r",
-                vi="v",
-                tau2=tau2,
-                rho=[None if self._with_both() >= LEAST_WITH_BOTH else 0.0],
-            )
-            return infer(model, vcov="CR2", cluster="cluster")
-
-    def _with_both(self) -> int:
-        kinds = self.rows["component"].eq("within").groupby(self.rows["cluster"])
-        return int((kinds.nunique() == 2).sum())
-
-    def _v_z(self) -> FloatArray:
-        """Variance of Fisher's z; 1/(n − 1) for a correlation over patients as it was printed."""
-        n, vi = self.rows["ni"].to_numpy(), self.rows["vi"].to_numpy()
-        direct = self.rows["quality"].eq("direct") & self.rows["component"].isin(
-            ("total", "between_observed")
-        )
-        return np.where(direct.to_numpy() & (n > 1), 1 / np.where(n > 1, n - 1, 1), vi)
-
-    def _variances(self, mean: FloatArray) -> FloatArray:
-        return np.asarray((1 - mean**2) ** 2 * self._v_z())
-
-
 def _check(icc_x: Band, icc_y: Band, imputations: int, lagged_share: float) -> None:
     for name, (mean, low, high) in (("icc_x", icc_x), ("icc_y", icc_y)):
         if not 0 < low <= mean <= high < 1:
@@ -251,11 +177,6 @@ def _check(icc_x: Band, icc_y: Band, imputations: int, lagged_share: float) -> N
             )
     if imputations < 0 or not 0 <= lagged_share <= 1:
         raise SpecificationError("imputations are 0 or more, and lagged_share lies from 0 to 1")
-
-
-def _sampling(rho: float) -> dict[tuple[str, str], float]:
-    own = {pair: rho for pair in RHO_BY_COMPONENT if pair[0] == pair[1]}
-    return {**RHO_BY_COMPONENT, **own}
 
 
 def _reasons(others: pd.DataFrame) -> str:
@@ -362,7 +283,7 @@ def _widened(estimates: pd.DataFrame, propagation: pd.DataFrame, level: float) -
 
 
 def _setting(
-    model: _Model, a: FloatArray, b: FloatArray, vi: FloatArray, level: float
+    model: Mixture, a: FloatArray, b: FloatArray, vi: FloatArray, level: float
 ) -> list[float]:
     table = _table(model.at(a, b, vi), level).set_index("term")
     state = table.loc["rho_within"]
@@ -373,7 +294,7 @@ SETTING = ["rho_between", "rho_within", "conf_low", "conf_high"]
 
 
 def _icc_grid(
-    model: _Model, vi: FloatArray, icc_x: Band, icc_y: Band, lagged_share: float, level: float
+    model: Mixture, vi: FloatArray, icc_x: Band, icc_y: Band, lagged_share: float, level: float
 ) -> pd.DataFrame:
     found = []
     if next(_draws(model.rows, icc_x, icc_y, 1, 0), None) is not None:
@@ -385,7 +306,7 @@ def _icc_grid(
 
 
 def _lagged_grid(
-    model: _Model, vi: FloatArray, icc_x: float, icc_y: float, level: float
+    model: Mixture, vi: FloatArray, icc_x: float, icc_y: float, level: float
 ) -> pd.DataFrame:
     found = []
     for share in LAGGED_SHARES:
@@ -395,7 +316,7 @@ def _lagged_grid(
 
 
 def _consistency(
-    model: _Model, a: FloatArray, b: FloatArray, vi: FloatArray, level: float
+    model: Mixture, a: FloatArray, b: FloatArray, vi: FloatArray, level: float
 ) -> pd.DataFrame:
     """Mean distance of totals from what the disaggregated studies predict for them."""
     total = model.rows["component"].eq("total").to_numpy()
