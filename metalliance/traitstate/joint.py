@@ -19,13 +19,24 @@ from metalliance.models.predict import predict
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.distributions import critical_value, two_sided_p
 
-__all__ = ["DIFFERENCE", "Joint", "contrast_table", "pool_all_and_paired", "pool_jointly"]
+__all__ = ["DIFFERENCE", "Gap", "Joint", "contrast_table", "pool_all_and_paired", "pool_jointly"]
 
 DIFFERENCE = "difference"
 #: Clusters with both parts below which the correlation of true effects is not estimated.
 LEAST_WITH_BOTH = 10
 LEAST_FOR_PREDICTION = 5
 HELD_CORRELATIONS = (0.0, 0.4, 0.8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """By how much the larger part exceeds the other, on the printed scale."""
+
+    larger: str
+    other: str
+    estimate: float
+    conf_low: float
+    conf_high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +84,24 @@ class Joint:
         """Terms with fewer than 4 degrees of freedom: no p, and no comparison in words."""
         few = ~(self.table["df"] >= MINIMUM_DF)
         return tuple(self.table.loc[few, "term"])
+
+    @property
+    def gap(self) -> Gap | None:
+        """The difference, turned so that it is not negative; None with moderators."""
+        if self.table_r.empty:
+            return None
+        row = self.table_r[self.table_r["term"].eq(DIFFERENCE)].iloc[0]
+        turned = row["estimate"] < 0
+        sign = -1.0 if turned else 1.0
+        low, high = sorted((sign * row["conf_low"], sign * row["conf_high"]))
+        first, second = self.parts
+        return Gap(
+            larger=first if turned else second,
+            other=second if turned else first,
+            estimate=float(sign * row["estimate"]),
+            conf_low=float(low),
+            conf_high=float(high),
+        )
 
 
 def pool_jointly(
