@@ -28,7 +28,6 @@ from metalliance.numerics.panel_starts import moment_starts, restart
 
 __all__ = ["PanelFit", "fit_panel"]
 
-_SINGULAR = 1e-7
 _UNIT_ROOT = 0.98
 
 
@@ -201,7 +200,7 @@ def _starts(
         panel, dynamics, "stationary", moment_starts(rows, dynamics, "stationary")
     )
     inside = restart(narrower.theta, dynamics, "stationary", initial)
-    return [inside, moment_starts(rows, dynamics, initial)[0]]
+    return [inside, *moment_starts(rows, dynamics, initial)]
 
 
 def _in_data_units(
@@ -217,7 +216,7 @@ def _in_data_units(
     widened = np.block([[matrix, np.zeros((len(mean), m))], [np.zeros((m, len(mean))), np.eye(m)]])
     seen = ~np.isnan(rows.values)
     first = model.omega[2:, 2:]
-    boundary = _singular(model.psi, model.psi + first)
+    boundary = bool(found.fixed[:3].any())
     return PanelFit(
         dynamics=dynamics,
         initial=initial,
@@ -246,11 +245,6 @@ def _in_data_units(
     )
 
 
-def _singular(psi: FloatArray, total: FloatArray) -> bool:
-    unit = 1 / np.sqrt(np.diagonal(total))
-    return bool(np.linalg.eigvalsh(psi * np.outer(unit, unit))[0] < _SINGULAR)
-
-
 def _notes(found: PanelMaximum, phi: FloatArray, boundary: bool) -> tuple[str, ...]:
     notes = []
     if not found.converged:
@@ -260,7 +254,9 @@ def _notes(found: PanelMaximum, phi: FloatArray, boundary: bool) -> tuple[str, .
             "the traits' covariance is singular (a variance of zero or a correlation of 1 or -1): "
             "standard errors are conditional on it"
         )
-    elif found.flat:
+    if found.fixed[3:].any() and not boundary:
+        notes.append("the covariance of the first state is singular; errors are conditional on it")
+    if found.flat:
         notes.append(
             "the likelihood is flat in some direction: these data hardly identify the model"
         )

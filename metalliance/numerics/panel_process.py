@@ -25,6 +25,7 @@ __all__ = [
     "jacobian",
     "n_working",
     "process",
+    "snapped",
     "stationary_covariance",
     "working",
 ]
@@ -35,6 +36,12 @@ Numbers = NDArray[Any]
 
 _STEP = 1e-30
 _LAGGED = {"full": 4, "diagonal": 2, "none": 0}
+_FACTORS: dict[Initial, tuple[int, ...]] = {
+    "stationary": (2,),
+    "free": (2, 2),
+    "free-correlated": (4,),
+}
+_NO_VARIANCE = 1e-8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +71,7 @@ class Process:
 
 def n_working(dynamics: Dynamics, initial: Initial) -> int:
     """How many working parameters a model has."""
-    start = {"stationary": 3, "free": 6, "free-correlated": 10}[initial]
-    return start + 3 + _LAGGED[dynamics]
+    return _first_size(initial) + 3 + _LAGGED[dynamics]
 
 
 def process(theta: Numbers, dynamics: Dynamics, initial: Initial) -> Process:
@@ -142,6 +148,25 @@ def working(model: Process, dynamics: Dynamics, initial: Initial) -> FloatArray:
             lagged = np.arctanh(lagged)
     scale = np.array([np.log(root[0, 0]), root[1, 0], np.log(root[1, 1])])
     return np.concatenate([first, lagged, scale])
+
+
+def snapped(theta: FloatArray, initial: Initial) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """θ with covariances that are all but singular made exactly so, and which θ that fixes.
+
+    A diagonal element below 1e-4 of a Cholesky factor of Ψ (or of a first state's covariance)
+    becomes 0, and so does the column below it: any matrix with that zero can be written so, and
+    the rest of θ is then determined.
+    """
+    theta, fixed = theta.copy(), np.zeros(len(theta), dtype=bool)
+    at = 0
+    for size in _FACTORS[initial]:
+        own = slice(at, at + size * (size + 1) // 2)
+        factor = _factor_with_zeros(_square_of_factor(theta[own], size))
+        lower = np.tril_indices(size)
+        theta[own] = factor[lower]
+        fixed[own] = (np.diagonal(factor) == 0)[lower[1]]
+        at = own.stop
+    return theta, fixed
 
 
 def stationary_covariance(phi: Numbers, sigma: Numbers) -> Numbers:
@@ -226,7 +251,7 @@ def jacobian(
 
 
 def _first_size(initial: Initial) -> int:
-    return {"stationary": 3, "free": 6, "free-correlated": 10}[initial]
+    return sum(size * (size + 1) // 2 for size in _FACTORS[initial])
 
 
 def _first(theta: Numbers, initial: Initial) -> Numbers:
@@ -267,6 +292,16 @@ def _semi_factor(matrix: FloatArray) -> FloatArray:
     """Cholesky factor of a matrix that may be singular, by way of a small ridge."""
     ridge = 1e-12 * max(float(np.trace(matrix)), 1e-12)
     return np.asarray(np.linalg.cholesky(matrix + ridge * np.eye(len(matrix))))
+
+
+def _factor_with_zeros(matrix: FloatArray) -> FloatArray:
+    """Cholesky factor in which a pivot without variance leaves a column of zeros."""
+    rest, factor = np.array(matrix), np.zeros_like(matrix)
+    for k in range(len(rest)):
+        if rest[k, k] >= _NO_VARIANCE:
+            factor[k:, k] = rest[k:, k] / np.sqrt(rest[k, k])
+            rest = rest - np.outer(factor[:, k], factor[:, k])
+    return factor
 
 
 def _square(entries: Numbers) -> Numbers:

@@ -214,8 +214,9 @@ def _refuse_constant(name: str, patient: NDArray[np.int64], values: FloatArray) 
     spread = float(values.std())
     if spread <= _CONSTANT * (abs(float(values.mean())) + 1e-300):
         raise SpecificationError(f"{name} is constant; there is nothing to relate it to")
-    means = np.bincount(patient, values) / np.maximum(np.bincount(patient), 1)
-    if float(np.abs(values - means[patient]).max()) <= _CONSTANT * spread:
+    counts = np.bincount(patient)
+    means = np.bincount(patient, values) / np.maximum(counts, 1)
+    if counts.max() > 1 and np.abs(values - means[patient]).max() <= _CONSTANT * spread:
         raise SpecificationError(
             f"{name} never changes within a patient; only between-patient effects exist"
         )
