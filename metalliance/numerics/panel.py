@@ -15,6 +15,8 @@ from metalliance.numerics.panel_maximum import PanelMaximum, maximise_panel
 from metalliance.numerics.panel_process import (
     Dynamics,
     Initial,
+    Numbers,
+    Process,
     process,
 )
 from metalliance.numerics.panel_rows import (
@@ -28,6 +30,7 @@ from metalliance.numerics.panel_starts import moment_starts, restart
 
 __all__ = ["PanelFit", "fit_panel"]
 
+_SINGULAR = 1e-7
 _UNIT_ROOT = 0.98
 
 
@@ -216,7 +219,7 @@ def _in_data_units(
     widened = np.block([[matrix, np.zeros((len(mean), m))], [np.zeros((m, len(mean))), np.eye(m)]])
     seen = ~np.isnan(rows.values)
     first = model.omega[2:, 2:]
-    boundary = bool(found.fixed[:3].any())
+    boundary = _singular(model.psi)
     return PanelFit(
         dynamics=dynamics,
         initial=initial,
@@ -234,7 +237,7 @@ def _in_data_units(
         n_values=int(seen.sum()),
         converged=found.converged,
         boundary=boundary,
-        notes=_notes(found, model.phi, boundary),
+        notes=_notes(found, model, boundary),
         decrement=found.decrement,
         evaluations=found.evaluations,
         starts=found.starts,
@@ -245,7 +248,12 @@ def _in_data_units(
     )
 
 
-def _notes(found: PanelMaximum, phi: FloatArray, boundary: bool) -> tuple[str, ...]:
+def _singular(covariance: Numbers) -> bool:
+    """Of variables in units of their standard deviation."""
+    return bool(np.linalg.eigvalsh(covariance)[0] < _SINGULAR)
+
+
+def _notes(found: PanelMaximum, model: Process, boundary: bool) -> tuple[str, ...]:
     notes = []
     if not found.converged:
         notes.append("no maximum of the likelihood was reached; do not use these estimates")
@@ -254,13 +262,13 @@ def _notes(found: PanelMaximum, phi: FloatArray, boundary: bool) -> tuple[str, .
             "the traits' covariance is singular (a variance of zero or a correlation of 1 or -1): "
             "standard errors are conditional on it"
         )
-    if found.fixed[3:].any() and not boundary:
+    if not boundary and _singular(model.omega):
         notes.append("the covariance of the first state is singular; errors are conditional on it")
     if found.flat:
         notes.append(
             "the likelihood is flat in some direction: these data hardly identify the model"
         )
-    size = float(np.abs(np.linalg.eigvals(phi)).max())
+    size = float(np.abs(np.linalg.eigvals(model.phi)).max())
     if size >= 1:
         notes.append("the process is not stationary: within-patient correlations do not exist")
     elif size > _UNIT_ROOT:

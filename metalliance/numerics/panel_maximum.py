@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.linalg import symmetrised
@@ -24,7 +23,6 @@ from metalliance.numerics.panel_process import (
     grid_covariance,
     jacobian,
     process,
-    snapped,
 )
 
 __all__ = ["PanelMaximum", "maximise_panel"]
@@ -36,9 +34,8 @@ _CONVERGED = 1e-10
 _SETTLED = 1e-9
 _RESOLVED = 1e-18
 _FLAT = 1e-9
-_NO_LOSS = 1e-6
 _POLISHES = 20
-_CURVATURES = 6
+_CURVATURES = 25
 _UNREACHABLE = 1e12
 
 
@@ -58,8 +55,6 @@ class PanelMaximum:
         g'H⁻¹g: twice the gain that a Newton step still promises.
     converged : bool
         The decrement is below 1e-10 and the curvature is that of a maximum.
-    fixed : (m,) bool
-        Elements of θ held at 0 because a covariance is singular; no variance is given for them.
     flat : int
         Directions of θ in which the likelihood has no curvature.
     evaluations, starts : int
@@ -71,7 +66,6 @@ class PanelMaximum:
     covariance_robust: FloatArray
     decrement: float
     converged: bool
-    fixed: NDArray[np.bool_]
     flat: int
     evaluations: int
     starts: int
@@ -79,23 +73,15 @@ class PanelMaximum:
 
 @dataclass(slots=True)
 class _Surface:
-    """The log-likelihood as a function of those θ that are free; counts its evaluations."""
+    """The log-likelihood as a function of θ; counts its evaluations."""
 
     panel: Panel
     dynamics: Dynamics
     initial: Initial
-    free: NDArray[np.bool_]
-    evaluations: int = field(default=0)
-
-    def whole(self, theta: Numbers) -> Numbers:
-        """All of θ: 0 where it is not free."""
-        whole = np.zeros((*theta.shape[:-1], len(self.free)), dtype=theta.dtype)
-        whole[..., self.free] = theta
-        return whole
+    evaluations: int = 0
 
     def grid(self, theta: Numbers) -> Numbers:
-        model = process(self.whole(theta), self.dynamics, self.initial)
-        return grid_covariance(model, self.panel.elapsed)
+        return grid_covariance(process(theta, self.dynamics, self.initial), self.panel.elapsed)
 
     def look(
         self, theta: FloatArray, coefficients: FloatArray | None = None
@@ -151,12 +137,8 @@ def maximise_panel(
     Each climb is scaled by the expected information at its start, so that steps are counted in
     standard errors.
     """
-    everything = np.ones(len(starts[0]), dtype=bool)
-    surface = _Surface(panel, dynamics, initial, everything)
+    surface = _Surface(panel, dynamics, initial)
     theta = max((_climb(surface, start) for start in starts), key=lambda climb: climb[0])[1]
-    theta, fixed = _on_boundary(surface, theta)
-    surface = _Surface(panel, dynamics, initial, ~fixed, surface.evaluations)
-    theta = theta[~fixed]
     for _ in range(_CURVATURES):
         at, _, gradient = surface.look(theta)
         information = surface.information(theta, at.coefficients)
@@ -169,36 +151,17 @@ def maximise_panel(
     scores = patient_scores(panel, at, slopes)
     spread = covariance @ scores.T
     n = panel.n_patients
-    estimated = np.r_[np.ones(panel.n_columns, dtype=bool), ~fixed]
     return PanelMaximum(
-        theta=surface.whole(theta),
+        theta=theta,
         at=at,
-        covariance=_widened(covariance, estimated),
-        covariance_robust=_widened(spread @ spread.T * (n / (n - 1)), estimated),
+        covariance=covariance,
+        covariance_robust=spread @ spread.T * (n / (n - 1)),
         decrement=decrement,
         converged=bool(decrement < _CONVERGED and curvature.values.min() > -_FLAT),
-        fixed=fixed,
         flat=int((np.abs(curvature.values) <= _FLAT).sum()),
         evaluations=surface.evaluations,
         starts=len(starts),
     )
-
-
-def _on_boundary(surface: _Surface, theta: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Make all but singular covariances singular where the likelihood does not mind."""
-    nearest, fixed = snapped(theta, surface.initial)
-    if fixed.any():
-        lost = surface.look(theta)[0].log_lik - surface.look(nearest)[0].log_lik
-        if lost < _NO_LOSS:
-            return nearest, fixed
-    return theta, np.zeros_like(fixed)
-
-
-def _widened(matrix: FloatArray, estimated: NDArray[np.bool_]) -> FloatArray:
-    """A covariance with rows and columns of 0 for what was not estimated."""
-    wide = np.zeros((len(estimated), len(estimated)))
-    wide[np.ix_(estimated, estimated)] = matrix
-    return wide
 
 
 def _climb(surface: _Surface, start: FloatArray) -> tuple[float, FloatArray]:
