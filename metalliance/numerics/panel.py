@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.panel_likelihood import Panel
-from metalliance.numerics.panel_maximum import PanelMaximum, maximise_panel
+from metalliance.numerics.panel_maximum import PanelMaximum, maximise_panel, rough_maximum
 from metalliance.numerics.panel_process import (
     Dynamics,
     Initial,
@@ -178,7 +178,7 @@ def fit_panel(
     _known("dynamics", dynamics, Dynamics)
     _known("initial", initial, Initial)
     rows = checked_rows(patient, occasion, x, y, trend_x, trend_y)
-    refuse_unidentified(rows, dynamics)
+    refuse_unidentified(rows, dynamics, initial)
     panel = laid_out(rows)
     starts = _starts(rows, panel, dynamics, initial, start)
     return _in_data_units(maximise_panel(panel, dynamics, initial, starts), rows, dynamics, initial)
@@ -199,10 +199,10 @@ def _starts(
         return [start.theta]
     if initial == "stationary":
         return moment_starts(rows, dynamics, initial)
-    narrower = maximise_panel(
+    narrower = rough_maximum(
         panel, dynamics, "stationary", moment_starts(rows, dynamics, "stationary")
     )
-    inside = restart(narrower.theta, dynamics, "stationary", initial)
+    inside = restart(narrower, dynamics, "stationary", initial)
     return [inside, *moment_starts(rows, dynamics, initial)]
 
 
@@ -256,7 +256,10 @@ def _singular(covariance: Numbers) -> bool:
 def _notes(found: PanelMaximum, model: Process, boundary: bool) -> tuple[str, ...]:
     notes = []
     if not found.converged:
-        notes.append("no maximum of the likelihood was reached; do not use these estimates")
+        notes.append(
+            "no maximum of the likelihood was reached (it may rise without end towards a singular "
+            "covariance): do not use these estimates"
+        )
     if boundary:
         notes.append(
             "the traits' covariance is singular (a variance of zero or a correlation of 1 or -1): "

@@ -395,7 +395,7 @@ REFUSED = [
     (small(4), {}, "4 patient"),
     (small(1, 30), {}, "1 patient"),
     (small(100, 2), {}, "hardly any patient has more than 2"),
-    (small(30, 1), {"dynamics": "none"}, "hardly any patient has more than 1"),
+    (small(30, 1), {"dynamics": "none"}, "hardly any patient has more than 1 value"),
     (changed(x=np.ones(60)), {}, "x is constant"),
     (changed(y=np.repeat(np.arange(12.0), 5)), {}, "y never changes within"),
     (changed(y=np.full(60, np.nan)), {}, "no value of y"),
