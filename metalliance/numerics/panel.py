@@ -269,7 +269,8 @@ def _notes(found: PanelMaximum, model: Process, boundary: bool) -> tuple[str, ..
         notes.append("the covariance of the first state is singular; errors are conditional on it")
     if found.flat:
         notes.append(
-            "the likelihood is flat in some direction: these data hardly identify the model"
+            "the likelihood is flat in some direction: what depends on it has an enormous standard "
+            "error"
         )
     size = float(np.abs(np.linalg.eigvals(model.phi)).max())
     if size >= 1:

@@ -34,7 +34,7 @@ _NEAR = 1e-2
 _CONVERGED = 1e-10
 _SETTLED = 1e-9
 _RESOLVED = 1e-18
-_FLAT = 1e-9
+_FLAT = 1e-7
 _POLISHES = 20
 _CURVATURES = 25
 _UNREACHABLE = 1e12
@@ -224,11 +224,10 @@ def _curvature(information: FloatArray, q: int) -> _Curvature:
 
 
 def _inverse(information: FloatArray, curvature: _Curvature, q: int) -> FloatArray:
-    """Covariance of coefficients and θ; none along directions without curvature."""
+    """Covariance of coefficients and θ; enormous along directions without curvature."""
     if np.isnan(information).any():
         return information
-    usable = curvature.values > _FLAT
-    half = curvature.directions[:, usable] / np.sqrt(curvature.values[usable])
+    half = curvature.directions / np.sqrt(np.maximum(curvature.values, _FLAT))
     theta = half @ half.T
     gain = np.linalg.solve(information[:q, :q], information[:q, q:])
     mean = np.linalg.inv(information[:q, :q]) + gain @ theta @ gain.T
