@@ -66,9 +66,7 @@ WORLDS: dict[str, World] = {
     "A": World(forward=0.12, reverse=0.0),
     "B": World(forward=0.0, reverse=0.12),
     "C": World(forward=0.0, reverse=0.0, innovations=0.0, path_sd=0.0),
-    "D": World(
-        forward=0.0, reverse=0.12, autoregression=0.5, changes=8, totals=40, selective=True
-    ),
+    "D": World(forward=0.0, reverse=0.12, autoregression=0.5, changes=8, totals=40, selective=True),
 }
 
 
@@ -133,15 +131,23 @@ def lagged(study: Study, lag: int) -> np.ndarray:
 
 
 def true_values(study: Study) -> dict[str, float]:
-    """What the study's statistics would be in infinitely many patients."""
+    """What the study's statistics would be in infinitely many patients, and what they stand for.
+
+    ``within`` is the correlation of deviations from averages of eight sessions, ``rho_within``
+    that of deviations from the trait: with autocorrelation they differ.
+    """
     sd = np.sqrt(np.diag(study.state))
     covariance = np.mean([lagged(study, POST - t)[1, 0] for t in range(1, AVERAGED + 1)])
     steps = np.abs(np.subtract.outer(np.arange(AVERAGED), np.arange(AVERAGED)))
     spread = ICC[0] + np.mean([lagged(study, int(lag))[0, 0] for lag in steps.ravel()])
+    gaps = np.subtract.outer(np.arange(SEEN), np.arange(SEEN)).ravel()
+    mean = np.mean([lagged(study, g) if g >= 0 else lagged(study, -g).T for g in gaps], axis=0)
+    centred = study.state - mean
     return {
         "rho_between": study.trait,
         "between": float((study.latent[0, 1] + covariance) / np.sqrt(spread)),
-        "within": float(study.state[0, 1] / sd.prod()),
+        "within": float(centred[0, 1] / np.sqrt(np.diag(centred).prod())),
+        "rho_within": float(study.state[0, 1] / sd.prod()),
         "forward": float(study.phi[1, 0] * sd[0] / sd[1]),
         "reverse": float(study.phi[0, 1] * sd[1] / sd[0]),
     }
@@ -161,8 +167,8 @@ def truth(world: World, draws: int = 4000) -> dict[str, float]:
         "forward": means["forward"],
         "forward_difference": means["forward"] - means["reverse"],
         "rho_between": means["rho_between"],
-        "rho_within": means["within"],
-        "rho_difference": means["within"] - means["rho_between"],
+        "rho_within": means["rho_within"],
+        "rho_difference": means["rho_within"] - means["rho_between"],
     }
 
 
@@ -252,6 +258,7 @@ def state_rows(study: Study, n: int, rng: np.random.Generator) -> list[Row]:
                 "estimand": "lagged_partial",
                 "path": path,
                 "lag": 1,
+                "lagged_outcome": "yes",
             }
         )
     return rows
@@ -293,7 +300,7 @@ def answers(world: World, seed: np.random.SeedSequence) -> list[Row]:
         review_rows(world, rng).to_csv(path, index=False)
         effects = ma.read_review(path).effects()
         compared, paths = ma.trait_state(effects), ma.reciprocal(effects)
-        synthesis = ma.trait_state_synthesis(effects, imputations=0)
+        synthesis = ma.trait_state_synthesis(effects, imputations=0, bands=False)
     tables = [
         compared.table,
         paths.table.replace({"term": {"difference": "forward_difference"}}),
