@@ -198,6 +198,11 @@ def chance_table(analysis: Analysis) -> Table:
         columns=("State-like pool", "Studies", "Probability", f"{level(analysis)} CI"),
         numeric=(False, True, True, True),
         rows=tuple(rows),
+        note=(
+            "True effects are taken as normal. In simulations nominal 95% intervals held the true "
+            "share in .83 to .97 of cases with 8 studies, .93 to .97 with 14 and .95 to .96 with "
+            "30."
+        ),
     )
 
 
