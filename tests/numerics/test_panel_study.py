@@ -43,9 +43,18 @@ def test_without_a_path_back_fixed_effects_shrink_the_forward_path_less() -> Non
     assert fixed_effects_limit(4) == pytest.approx([-0.094, -0.059], abs=0.001)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["4 to 20 sessions, gaps, missing values", "leaves when better, T ≤ 8", "t with 4 df"]
+    + [name for name in MISTAKES if name.startswith("same, trend")],
+)
+def test_a_world_of_each_kind_can_be_fitted(name) -> None:
+    assert once(name, 0)[0]
+
+
+@pytest.mark.slow
 def test_every_world_can_be_fitted() -> None:
-    for name in {**WORLDS, **MISTAKES}:
-        assert once(name, 0)[0], name
+    assert [name for name in {**WORLDS, **MISTAKES} if not once(name, 0)[0]] == []
 
 
 @pytest.mark.slow
