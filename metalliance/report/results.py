@@ -53,6 +53,11 @@ def results(analysis: Analysis) -> dict[str, Any]:
                     }
                     for s in analysis.sophistication
                 ],
+                "sophistication_by_pool": {
+                    key: {name: _records(table) for name, table in found.tables.items()}
+                    for key, found in analysis.sophistication_by_pool.items()
+                },
+                "moderators": _records(analysis.moderators),
                 "sensitivity": _records(analysis.sensitivity),
                 "leave_one_out": {
                     key: _records(table) for key, table in analysis.leave_one_out.items()
