@@ -13,6 +13,14 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from metalliance.report.figures import ReportFigure
 from metalliance.report.labels import construct, is_simulated, level, pool_title
 from metalliance.report.methods import methods_paragraphs, references
+from metalliance.report.sophistication_tables import (
+    checks_table,
+    items_table,
+    joint_table,
+    moderators_table,
+    pools_with_slopes,
+    sophistication_table,
+)
 from metalliance.report.sources import spans
 from metalliance.report.tables import (
     effects_table,
@@ -20,7 +28,6 @@ from metalliance.report.tables import (
     frame_to_csv,
     pooled_table,
     sensitivity_table,
-    sophistication_table,
     studies_table,
 )
 from metalliance.report.words import first_screen
@@ -68,6 +75,17 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
         "studies": [studies_table(pool, level(analysis)) for pool in fitted],
         "excluded": excluded_table(analysis),
         "sophistication": sophistication_table(analysis, level(analysis)),
+        "quality": [
+            (
+                pool_title(analysis.pool(key)),
+                [
+                    table(analysis, key, level(analysis))
+                    for table in (items_table, joint_table, checks_table)
+                ],
+            )
+            for key in pools_with_slopes(analysis)
+        ],
+        "moderators": moderators_table(analysis, level(analysis)),
         "sensitivity": sensitivity_table(analysis, level(analysis)),
         "effects": effects_table(analysis),
         "problems": [p for p in analysis.review.problems if p.severity != "todo"],

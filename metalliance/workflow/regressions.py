@@ -47,4 +47,6 @@ def moderators_of(pools: Sequence[Pool], plan: Plan) -> pd.DataFrame:
             )
             tables.append(found.assign(pool=pool.key))
     columns = ["pool", *MODERATOR_COLUMNS]
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    return (
+        pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    )
