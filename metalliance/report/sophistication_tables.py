@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 COUNTED = {"zero": "counts 0", "missing": "left out"}
-PARTS = {"between": "between studies", "within": "within studies"}
+PARTS = {"between": "between\u00a0studies", "within": "within\u00a0studies"}
 BESIDE = {"year": "year", "n": "log n", "year + n": "year and log n"}
 UNITS = {
     "point": "per point",
@@ -38,12 +38,17 @@ def sophistication_table(analysis: Analysis, level: str = "95%") -> Table:
     rows = []
     for key, found in analysis.sophistication_by_pool.items():
         title = pool_title(analysis.pool(key))
+        reasons = found.index["withheld"]
+        if reasons.iloc[0] and reasons.nunique() == 1:
+            text = f"Not fitted: {reasons.iloc[0]}"
+            cells = [title, "either", text, found.index["status"].iloc[0], *["–"] * 4]
+            rows.append(tuple(Cell(text=cell) for cell in cells))
+            continue
         for row in _records(found.index):
             source = f"questions.sophistication_by_pool.{key}.index.{row['place']}"
-            head = (title, COUNTED[row["not_reported"]])
-            kind = PARTS[row["part"]] if not row["withheld"] else f"Not fitted: {row['withheld']}"
-            cells = [Cell(text=text) for text in (*head, kind, row["status"])]
-            rows.append((*cells, *_numbers(row, source)))
+            kind = f"Not fitted: {row['withheld']}" if row["withheld"] else PARTS[row["part"]]
+            head = (title, COUNTED[row["not_reported"]], kind, row["status"])
+            rows.append((*[Cell(text=text) for text in head], *_numbers(row, source)))
     return Table(
         name="sophistication",
         caption="Meta-regression on the sophistication index, per .1 of the index",
@@ -127,8 +132,8 @@ def joint_table(analysis: Analysis, key: str, level: str = "95%") -> Table:
         numeric=(False, False, False, True, True, True, True),
         rows=tuple(rows),
         note="At most one term for ten independent studies: the items where that is enough for "
-        "all that differ, else the domains in the order of the codebook. Outcomes have no say in "
-        "which enter.",
+        "all that differ, else the domains in the order of the codebook. Items missing in more "
+        "than a fifth of the effects do not enter. The choice does not look at the outcome.",
     )
 
 
