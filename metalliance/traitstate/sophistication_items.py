@@ -104,10 +104,10 @@ def item_slopes(
 def adjusted(table: pd.DataFrame, family: list[str]) -> pd.DataFrame:
     """The table with p-values adjusted within each family of tests."""
     table = table.assign(p_holm=np.nan, p_fdr=np.nan)
-    for place in table.groupby(family, sort=False).groups.values():
-        p = table.loc[place, "p_value"].to_numpy(dtype=float)
-        table.loc[place, "p_holm"] = holm(p)
-        table.loc[place, "p_fdr"] = benjamini_hochberg(p)
+    for _, rows in table.groupby(family, sort=False):
+        p = rows["p_value"].to_numpy(dtype=float)
+        table.loc[rows.index, "p_holm"] = holm(p)
+        table.loc[rows.index, "p_fdr"] = benjamini_hochberg(p)
     return table
 
 
