@@ -134,20 +134,21 @@ def sophistication(
     how = Working(rho=rho, method=method, level=level)
     regressions, index, joint, left, bends, lines, rivals = ([] for _ in range(7))
     for not_reported in BOTH:
-        regressions.append(
-            sophistication_regression(
-                effects, pool=pool, not_reported=not_reported, rho=rho, method=method, level=level
-            )
+        straight = sophistication_regression(
+            effects, pool=pool, not_reported=not_reported, rho=rho, method=method, level=level
         )
+        regressions.append(straight)
+        near = straight.inference
         whole = split_index(effects, INDEX[not_reported])
-        rows = pd.DataFrame(index_slope_rows(whole, how)).assign(not_reported=not_reported)
-        index.append(rows.assign(status=status_of([INDEX["zero"]], planned)))
+        rows = pd.DataFrame(index_slope_rows(whole, how, near or ""))
+        rows = rows.assign(not_reported=not_reported, status=status_of([INDEX["zero"]], planned))
+        index.append(rows)
         joint.append(joint_slopes(effects, not_reported=not_reported, planned=planned, how=how))
-        left.append(leave_item_out(effects, not_reported=not_reported, how=how))
-        bend, line = spline_test(effects, not_reported=not_reported, how=how)
+        left.append(leave_item_out(effects, not_reported=not_reported, how=how, near=near))
+        bend, line = spline_test(effects, not_reported=not_reported, how=how, near=near)
         bends.append(bend)
         lines.append(line)
-        rivals.append(rival_slopes(effects, not_reported=not_reported, how=how))
+        rivals.append(rival_slopes(effects, not_reported=not_reported, how=how, near=near))
     return SophisticationAnalysis(
         pool=pool,
         regressions=tuple(regressions),

@@ -88,7 +88,11 @@ def index_slope_rows(
 
 
 def leave_item_out(
-    effects: EffectTable, *, not_reported: NotReported = "zero", how: Working | None = None
+    effects: EffectTable,
+    *,
+    not_reported: NotReported = "zero",
+    how: Working | None = None,
+    near: Inference | None = None,
 ) -> pd.DataFrame:
     """Slope of the index with each item taken out of it.
 
@@ -103,9 +107,9 @@ def leave_item_out(
     whole = split_index(effects, INDEX[not_reported])
     terms = index_terms(whole)
     size = {"part": "between", **counts(whole)}
-    near = why_withheld(whole, terms) or regress(whole, terms, how)
-    if isinstance(near, str):
-        rows = [{"omitted": "every", **size, **withheld_row(near)}]
+    start = why_withheld(whole, terms) or near or regress(whole, terms, how)
+    if isinstance(start, str):
+        rows = [{"omitted": "every", **size, **withheld_row(start)}]
     else:
         rows = []
         for item in items_of_index(estimand_of(effects)):
@@ -114,7 +118,7 @@ def leave_item_out(
                 rows.append({"omitted": item, **size, **withheld_row(rest)})
                 continue
             left = split(whole, rest, "sophistication")
-            rows += [{"omitted": item} | row for row in index_slope_rows(left, how, near)]
+            rows += [{"omitted": item} | row for row in index_slope_rows(left, how, start)]
     table = pd.DataFrame(rows).assign(not_reported=not_reported)
     return table.reindex(columns=list(LEAVE_COLUMNS))
 
@@ -131,7 +135,11 @@ def _without(whole: EffectTable, item: str, not_reported: NotReported) -> pd.Ser
 
 
 def spline_test(
-    effects: EffectTable, *, not_reported: NotReported = "zero", how: Working | None = None
+    effects: EffectTable,
+    *,
+    not_reported: NotReported = "zero",
+    how: Working | None = None,
+    near: Inference | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Test whether the relation with the index bends, by a natural cubic spline.
 
@@ -170,7 +178,7 @@ def spline_test(
     identity["knots"] = ", ".join(f"{knot + centre:.2f}" for knot in knots)
     bends = [f"{BETWEEN}_bend{j}" for j in range(1, len(knots) - 1)]
     bent = with_columns(table, _bends(rows[BETWEEN].to_numpy(), knots, bends, rows.index))
-    found = regress(bent, [*terms, *bends], how)
+    found = regress(bent, [*terms, *bends], how, near or "")
     if isinstance(found, str):
         return one(withheld_row(found), pd.DataFrame())
     places = [found.fit.terms.index(name) for name in bends]
@@ -207,7 +215,11 @@ def _bends(
 
 
 def rival_slopes(
-    effects: EffectTable, *, not_reported: NotReported = "zero", how: Working | None = None
+    effects: EffectTable,
+    *,
+    not_reported: NotReported = "zero",
+    how: Working | None = None,
+    near: Inference | None = None,
 ) -> pd.DataFrame:
     """Slope of the index alone, and beside year of publication, log n, and both.
 
@@ -223,21 +235,21 @@ def rival_slopes(
     # Rows without a rival are gone, so the index is centred again.
     table = split_index(table, INDEX[not_reported])
     own = index_terms(table)
-    near: Inference | str = why_withheld(table, own)
+    general = why_withheld(table, own)
+    start: Inference | str = near or ""
     sets: tuple[tuple[str, ...], ...] = ((), (YEAR,), (SIZE,), (YEAR, SIZE))
     rows: list[dict[str, Any]] = []
-    for rivals in sets[:1] if near else sets:
+    for rivals in sets[:1] if general else sets:
         name = " + ".join(RIVALS[rival] for rival in rivals) or "nothing"
         identity = {"adjusted_for": name, **counts(table)}
-        withheld = near if isinstance(near, str) and near else ""
-        withheld = withheld or "; ".join(reasons[rival] for rival in rivals if rival in reasons)
+        withheld = general or "; ".join(reasons[rival] for rival in rivals if rival in reasons)
         withheld = withheld or _no_room(table, len(rivals) + 1)
         terms = [*own, *rivals]
-        found = withheld or regress(table, terms, how, near)
+        found = withheld or regress(table, terms, how, start)
         if isinstance(found, str):
             rows.append(identity | {"term": "between", "unit": ".1"} | withheld_row(found))
             continue
-        near = near or found
+        start = start or found
         for term, slope in slope_rows(found, terms, how, units=UNITS | {YEAR: DECADE}).items():
             shown = PART.get(term) or RIVALS[term]
             rows.append(identity | {"term": shown, "unit": RIVAL_UNITS[term]} | slope)
