@@ -127,7 +127,7 @@ def sophistication(
     >>> frame["sophistication"] = np.linspace(0, 0.55, k)
     >>> found = sophistication(EffectTable.build(frame, moderators=["sophistication"]))
     >>> row = found.index.iloc[0]
-    >>> row["part"], round(row["estimate"], 4)
+    >>> row["part"], round(float(row["estimate"]), 4)
     ('between', 0.0545)
     """
     require_one_pool(effects)
