@@ -22,7 +22,7 @@ __all__ = [
     "sophistication_table",
 ]
 
-COUNTED = {"zero": "counts 0", "missing": "left out"}
+COUNTED = {"zero": "counts 0", "missing": "left out", "both": "either"}
 PARTS = {"between": "between\u00a0studies", "within": "within\u00a0studies"}
 BESIDE = {"year": "year", "n": "log n", "year + n": "year and log n"}
 UNITS = {
@@ -38,13 +38,7 @@ def sophistication_table(analysis: Analysis, level: str = "95%") -> Table:
     rows = []
     for key, found in analysis.sophistication_by_pool.items():
         title = pool_title(analysis.pool(key))
-        reasons = found.index["withheld"]
-        if reasons.iloc[0] and reasons.nunique() == 1:
-            text = f"Not fitted: {reasons.iloc[0]}"
-            cells = [title, "either", text, found.index["status"].iloc[0], *["–"] * 4]
-            rows.append(tuple(Cell(text=cell) for cell in cells))
-            continue
-        for row in _records(found.index):
+        for row in _merged(found.index):
             source = f"questions.sophistication_by_pool.{key}.index.{row['place']}"
             kind = f"Not fitted: {row['withheld']}" if row["withheld"] else PARTS[row["part"]]
             head = (title, COUNTED[row["not_reported"]], kind, row["status"])
@@ -64,7 +58,7 @@ def sophistication_table(analysis: Analysis, level: str = "95%") -> Table:
         ),
         numeric=(False, False, False, False, True, True, True, True),
         rows=tuple(rows),
-        note="Estimates are on the scale of the model. Planned are slopes that the plan names; "
+        note="Estimates are on the scale of the model. Either: the same both ways. Planned are slopes that the plan names; "
         "all others are exploratory. No test is shown where df is below 4.",
     )
 
@@ -82,7 +76,7 @@ def items_table(analysis: Analysis, key: str, level: str = "95%") -> Table:
     """Items one by one, with p-values adjusted for their number."""
     table = analysis.sophistication_by_pool[key].items
     rows = []
-    for row in _records(table[table["withheld"].eq("")]):
+    for row in _merged(table[table["withheld"].eq("")]):
         source = f"questions.sophistication_by_pool.{key}.items.{row['place']}"
         rows.append(
             (
@@ -113,7 +107,7 @@ def items_table(analysis: Analysis, key: str, level: str = "95%") -> Table:
 def joint_table(analysis: Analysis, key: str, level: str = "95%") -> Table:
     """Several items or domains together, and their joint test."""
     rows = []
-    for row in _records(analysis.sophistication_by_pool[key].joint):
+    for row in _merged(analysis.sophistication_by_pool[key].joint):
         source = f"questions.sophistication_by_pool.{key}.joint.{row['place']}"
         counted = Cell(text=COUNTED[row["not_reported"]])
         if row["term"] != "all":
@@ -142,18 +136,18 @@ def checks_table(analysis: Analysis, key: str, level: str = "95%") -> Table:
     found = analysis.sophistication_by_pool[key]
     base = f"questions.sophistication_by_pool.{key}"
     rows: list[tuple[Cell, ...]] = []
-    for row in _records(found.index):
+    for row in _merged(found.index):
         rows += _check("index as it is", row, f"{base}.index", PARTS.get(row["part"], ""))
-    for row in _records(found.leave_one_out):
+    for row in _merged(found.leave_one_out):
         text = f"without {_item(row['omitted'])}"
         rows += _check(text, row, f"{base}.leave_one_out", PARTS[row["part"]])
-    for row in _records(found.rivals):
+    for row in _merged(found.rivals):
         if row["adjusted_for"] != "nothing":
             text = f"beside {BESIDE[row['adjusted_for']]}"
             own = row["term"] in PARTS
             kind = PARTS[row["term"]] if own else f"{row['term']}, {UNITS[row['unit']]}"
             rows += _check(text, row, f"{base}.rivals", kind)
-    for row in _records(found.spline):
+    for row in _merged(found.spline):
         if not row["withheld"]:
             counted = Cell(text=COUNTED[row["not_reported"]])
             text = f"bend (natural cubic spline, knots {row['knots']})"
@@ -167,8 +161,8 @@ def checks_table(analysis: Analysis, key: str, level: str = "95%") -> Table:
         numeric=(False, False, False, True, True, True, True),
         rows=tuple(rows),
         note=_not_checked(found.rivals, found.spline)
-        + "All rows but the first are exploratory. Items with the same score in every effect are "
-        "not left out: that only changes the unit.",
+        + "All but the index as it is are exploratory. Items with the same score in every effect "
+        "are not left out: that only changes the unit.",
     )
 
 
@@ -256,6 +250,23 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows with their place in the table."""
     placed = table.assign(place=table.index)
     return [{str(name): value for name, value in row.items()} for row in placed.to_dict("records")]
+
+
+def _merged(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows with their place; those that do not depend on what was not reported stand once."""
+    rows = _records(table)
+
+    def content(row: Mapping[str, Any]) -> str:
+        return repr([row[name] for name in row if name not in ("not_reported", "place")])
+
+    zero = {content(row) for row in rows if row["not_reported"] == "zero"}
+    missing = {content(row) for row in rows if row["not_reported"] == "missing"}
+    both = zero & missing
+    return [
+        row | {"not_reported": "both" if content(row) in both else row["not_reported"]}
+        for row in rows
+        if row["not_reported"] == "zero" or content(row) not in both
+    ]
 
 
 def _item(name: str) -> str:

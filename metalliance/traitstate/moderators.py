@@ -23,6 +23,7 @@ from metalliance.traitstate.slopes import (
     regress,
     require_one_pool,
     slope_rows,
+    studies_in_words,
     withheld_row,
 )
 from metalliance.traitstate.sophistication_items import adjusted, joint_row
@@ -102,7 +103,7 @@ def _slope(effects: EffectTable, name: str, how: Working) -> list[dict[str, Any]
     off = values.ne(values.mode().iloc[0]).to_numpy()
     reason = ""
     if size["k_studies"] < LEAST_STUDIES:
-        reason = f"coded in {size['k_studies']} studies; {LEAST_STUDIES} are needed"
+        reason = f"coded in {studies_in_words(size['k_studies'])}; {LEAST_STUDIES} are needed"
     elif cluster_count(table.where(off)) < LEAST_DIFFERING:
         reason = f"fewer than {LEAST_DIFFERING} independent studies differ from the common value"
     found = reason or regress(table, [name], how)
@@ -131,7 +132,7 @@ def _means(effects: EffectTable, name: str, how: Working) -> list[dict[str, Any]
     if enough.sum() < 2:
         reason = f"no two levels have {LEAST_DIFFERING} independent studies each"
     elif size["k_studies"] < LEAST_STUDIES:
-        reason = f"coded in {size['k_studies']} studies; {LEAST_STUDIES} are needed"
+        reason = f"coded in {studies_in_words(size['k_studies'])}; {LEAST_STUDIES} are needed"
     found = reason or regress(table, [f"C({name})"], how)
     if isinstance(found, str):
         return [{"kind": "test", "level": "", **size, **withheld_row(found)}]

@@ -32,6 +32,7 @@ __all__ = [
     "require_one_pool",
     "slope_rows",
     "split",
+    "studies_in_words",
     "with_columns",
     "withheld_row",
 ]
@@ -130,6 +131,12 @@ def differing(effects: EffectTable, column: str) -> int:
 def cluster_count(effects: EffectTable) -> int:
     """Number of clusters: studies, those that share a sample as one."""
     return len(np.unique(effects.clusters()))
+
+
+def studies_in_words(number: int, adjective: str = "") -> str:
+    """``1 study``, ``8 independent studies``."""
+    noun = "study" if number == 1 else "studies"
+    return " ".join(filter(None, (str(number), adjective, noun)))
 
 
 def counts(effects: EffectTable) -> dict[str, int]:

@@ -14,7 +14,14 @@ from metalliance.models.predict import predict
 from metalliance.models.tidy import tidy
 from metalliance.numerics.blocks import FloatArray
 from metalliance.traitstate.scores import NotReported
-from metalliance.traitstate.slopes import LEAST_STUDIES, Working, regress, split, with_columns
+from metalliance.traitstate.slopes import (
+    LEAST_STUDIES,
+    Working,
+    regress,
+    split,
+    studies_in_words,
+    with_columns,
+)
 
 __all__ = [
     "BETWEEN",
@@ -164,7 +171,9 @@ def why_withheld(table: EffectTable, terms: Sequence[str]) -> str:
         return "no effect of this pool has a coded sophistication index"
     studies = table.usable["study"].nunique()
     if studies < LEAST_STUDIES:
-        return f"{studies} studies are too few for a slope; {LEAST_STUDIES} are needed"
+        verb = "is" if studies == 1 else "are"
+        few = f"{studies_in_words(studies)} {verb} too few for a slope"
+        return f"{few}; {LEAST_STUDIES} are needed"
     if not terms:
         return f"the index differs by less than {STEP:g} between studies and within them"
     return ""

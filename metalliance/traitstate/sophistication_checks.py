@@ -26,6 +26,7 @@ from metalliance.traitstate.slopes import (
     regress,
     slope_rows,
     split,
+    studies_in_words,
     with_columns,
     withheld_row,
 )
@@ -197,7 +198,7 @@ def _no_spline(table: EffectTable, terms: list[str]) -> str:
         return f"the index differs by less than {STEP:g} between studies"
     clusters = cluster_count(table)
     if clusters < SPLINE_CLUSTERS:
-        return f"{clusters} independent studies; {SPLINE_CLUSTERS} are needed"
+        return f"{studies_in_words(clusters, 'independent')}; {SPLINE_CLUSTERS} are needed"
     return ""
 
 
@@ -259,7 +260,8 @@ def rival_slopes(
 
 def _no_room(table: EffectTable, terms: int) -> str:
     clusters, needed = cluster_count(table), CLUSTERS_PER_TERM * terms
-    return f"{clusters} independent studies; {needed} are needed" if clusters < needed else ""
+    words = studies_in_words(clusters, "independent")
+    return f"{words}; {needed} are needed" if clusters < needed else ""
 
 
 def _with_rivals(table: EffectTable) -> tuple[EffectTable, dict[str, str]]:

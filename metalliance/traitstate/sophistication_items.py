@@ -28,6 +28,7 @@ from metalliance.traitstate.slopes import (
     regress,
     slope_rows,
     split,
+    studies_in_words,
     withheld_row,
 )
 
@@ -124,9 +125,9 @@ def _one_item(
     table = split(effects, points, item)
     names = {part: f"{item}_{part}" for part in ("between", "within")}
     off = {part: differing(table, name) for part, name in names.items()}
-    reasons = {"between": _too_alike(off["between"], "differ from the most common score")}
+    reasons = {"between": _too_alike(off["between"], "off its most common score in")}
     if off["within"]:
-        reasons["within"] = _too_alike(off["within"], "have effects that differ on it")
+        reasons["within"] = _too_alike(off["within"], "differs within")
     terms = [names[part] for part, reason in reasons.items() if not reason]
     found = regress(table, terms, how) if terms else ""
     fitted = {} if isinstance(found, str) else slope_rows(found, terms, how)
@@ -141,7 +142,7 @@ def _too_few_coded(studies: int) -> str:
     if not studies:
         return "not coded in this pool"
     if studies < LEAST_STUDIES:
-        return f"coded in {studies} studies; {LEAST_STUDIES} are needed"
+        return f"coded in {studies_in_words(studies)}; {LEAST_STUDIES} are needed"
     return ""
 
 
@@ -150,7 +151,7 @@ def _too_alike(off: int, what: str) -> str:
     if not off:
         return "the same in every study"
     if off < LEAST_DIFFERING:
-        return f"only {off} independent studies {what}; {LEAST_DIFFERING} are needed"
+        return f"{what} {studies_in_words(off, 'independent')}; {LEAST_DIFFERING} are needed"
     return ""
 
 
@@ -228,8 +229,8 @@ def _joint_rows(
     together = {"term": ALL, "unit": "", "status": status_of(units, planned), **counts(table)}
     if len(units) < 2:
         reason = (
-            f"{cluster_count(table)} independent studies and {CLUSTERS_PER_TERM} needed for each "
-            "term leave no two terms that differ between studies"
+            f"{studies_in_words(cluster_count(table), 'independent')} and {CLUSTERS_PER_TERM} "
+            "needed for each term leave no two terms that differ between studies"
         )
         return [together | withheld_row(reason)]
     per_term = {f"{name}_between": unit for name, unit in units.items()}

@@ -72,10 +72,20 @@ def test_items_that_were_not_fitted_are_named_with_the_reason(simulated):
     assert len(table.columns) == len(table.numeric) == len(table.rows[0])
 
 
+def test_what_does_not_depend_on_what_was_not_reported_stands_once(simulated):
+    table = items_table(simulated, "total")
+    counted = list(zip(texts(table, "Item"), texts(table, "Not reported"), strict=True))
+    assert [how for item, how in counted if item[:2] == "A1"] == ["counts 0", "left out"]
+    assert [how for item, how in counted if item[:2] == "A2"] == ["either"]
+    every = items_table(simulated, "between_observed")
+    assert set(texts(every, "Not reported")) == {"either"}
+    assert len(set(texts(every, "Item"))) >= 8
+
+
 def test_imprecise_slopes_have_no_test(simulated):
     found = simulated.sophistication_by_pool["between_observed"]
     table = items_table(simulated, "between_observed")
-    imprecise = found.items[found.items["imprecise"]]
+    imprecise = found.items[found.items["imprecise"]].drop_duplicates(["item", "part"])
     assert len(imprecise) > 0
     assert texts(table, "Test").count("imprecise") == len(imprecise)
     marked = [row for row in table.rows if row[7].text == "imprecise"]

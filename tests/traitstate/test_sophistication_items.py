@@ -91,7 +91,8 @@ def test_the_two_parts_answer_two_questions() -> None:
     ("points", "reason"),
     [
         (np.zeros(40), "the same in every study"),
-        (np.r_[np.ones(3), np.zeros(37)], "only 3 independent studies differ"),
+        (np.r_[np.ones(3), np.zeros(37)], "off its most common score in 3 independent studies"),
+        (np.r_[1.0, np.zeros(39)], "off its most common score in 1 independent study;"),
         (np.r_[np.arange(9) % 2, np.full(31, np.nan)], "coded in 9 studies"),
         (np.full(40, np.nan), "not coded in this pool"),
     ],
