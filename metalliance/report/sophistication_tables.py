@@ -58,8 +58,9 @@ def sophistication_table(analysis: Analysis, level: str = "95%") -> Table:
         ),
         numeric=(False, False, False, False, True, True, True, True),
         rows=tuple(rows),
-        note="Estimates are on the scale of the model. Either: the same both ways. Planned are slopes that the plan names; "
-        "all others are exploratory. No test is shown where df is below 4.",
+        note="Estimates are on the scale of the model. Either: the same both ways. Planned are "
+        "slopes that the plan names; all others are exploratory. No test is shown where df is "
+        "below 4.",
     )
 
 

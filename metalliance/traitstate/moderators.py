@@ -24,6 +24,7 @@ from metalliance.traitstate.slopes import (
     require_one_pool,
     slope_rows,
     studies_in_words,
+    with_columns,
     withheld_row,
 )
 from metalliance.traitstate.sophistication_items import adjusted, joint_row
@@ -34,6 +35,8 @@ MODERATOR_COLUMNS = (
     *("moderator", "status", "kind", "level", *COUNTS, "k_missing", *NUMBERS, "df_num", "test"),
     *("p_holm", "p_fdr", "imprecise", "withheld"),
 )
+#: A moderator enters the formula under this name, whatever its own looks like.
+FITTED = "moderator"
 
 
 def moderators(
@@ -106,10 +109,10 @@ def _slope(effects: EffectTable, name: str, how: Working) -> list[dict[str, Any]
         reason = f"coded in {studies_in_words(size['k_studies'])}; {LEAST_STUDIES} are needed"
     elif cluster_count(table.where(off)) < LEAST_DIFFERING:
         reason = f"fewer than {LEAST_DIFFERING} independent studies differ from the common value"
-    found = reason or regress(table, [name], how)
+    found = reason or regress(with_columns(table, {FITTED: values}), [FITTED], how)
     if isinstance(found, str):
         return [{"kind": "test", "level": "", **size, **withheld_row(found)}]
-    slope = slope_rows(found, [name], how)[name]
+    slope = slope_rows(found, [FITTED], how)[FITTED]
     test = {
         **withheld_row(""),
         **{key: slope[key] for key in ("statistic", "df", "p_value", "imprecise")},
@@ -123,27 +126,30 @@ def _slope(effects: EffectTable, name: str, how: Working) -> list[dict[str, Any]
 
 
 def _means(effects: EffectTable, name: str, how: Working) -> list[dict[str, Any]]:
-    values = effects.usable[name].astype(object)
+    values = effects.usable[name].map(str, na_action="ignore").astype(object)
     clusters = pd.Series(effects.clusters(), index=values.index)
     enough = clusters.groupby(values).nunique() >= LEAST_DIFFERING
-    table = effects.where(values.isin(enough.index[enough]))
+    kept = values.isin(enough.index[enough])
+    table = effects.where(kept)
     size = {**counts(table), "k_missing": len(effects) - len(table)}
     reason = ""
     if enough.sum() < 2:
         reason = f"no two levels have {LEAST_DIFFERING} independent studies each"
     elif size["k_studies"] < LEAST_STUDIES:
         reason = f"coded in {studies_in_words(size['k_studies'])}; {LEAST_STUDIES} are needed"
-    found = reason or regress(table, [f"C({name})"], how)
+    group = values[kept].reset_index(drop=True)
+    found = reason or regress(with_columns(table, {FITTED: group}), [f"C({FITTED})"], how)
     if isinstance(found, str):
         return [{"kind": "test", "level": "", **size, **withheld_row(found)}]
     test = joint_test(found, np.eye(found.fit.p)[1:])
     few = not test["df_den"] >= LEAST_DIFFERING or bool(found.imprecise[1:].any())
     rows = [{"kind": "test", "level": "", **size, **joint_row(test, few)}]
     levels = sorted(enough.index[enough])
-    means = predict(found, newdata=pd.DataFrame({name: levels}), level=how.level)
-    df = found.df_of(found.fit.design.matrix(pd.DataFrame({name: levels})))
+    new = pd.DataFrame({FITTED: levels})
+    means = predict(found, newdata=new, level=how.level)
+    df = found.df_of(found.fit.design.matrix(new))
     for level, mean, free in zip(levels, means.to_dict(orient="records"), df, strict=True):
-        here = table.where(table.usable[name].eq(level))
+        here = table.where(group.eq(level))
         numbers = {key: float(mean[key]) for key in ("estimate", "std_error")}
         numbers |= {key: float(mean[key]) for key in ("conf_low", "conf_high")}
         rows.append(

@@ -85,6 +85,21 @@ def test_planned_and_explored_are_families_of_their_own(effects: EffectTable) ->
     assert found.loc[found["kind"] != "test", "p_holm"].isna().all()
 
 
+def test_any_name_and_any_words_will_do(effects: EffectTable) -> None:
+    rows = effects.usable.assign(**{"my moderator (a+b)": effects.usable["group"]})
+    rows["mixed"] = np.where(rows["group"] == "a", 1, rows["group"])
+    rows["years since"] = rows["year"]
+    names = ["my moderator (a+b)", "mixed", "years since"]
+    found = ma.moderators(
+        EffectTable.build(rows, moderators=names), dict.fromkeys(names, "planned")
+    )
+    plain = ma.moderators(effects, {"group": "planned", "year": "planned"})
+    p_values = found.loc[found["kind"] == "test"].set_index("moderator")["p_value"]
+    expected = plain.loc[plain["kind"] == "test"].set_index("moderator")["p_value"]
+    np.testing.assert_allclose(p_values.to_numpy(), expected[["group", "group", "year"]], rtol=1e-6)
+    assert list(found.loc[found["moderator"] == "mixed", "level"]) == ["", "1", "b", "c"]
+
+
 def test_an_empty_plan_has_an_empty_table(effects: EffectTable) -> None:
     found = ma.moderators(effects, {})
     assert isinstance(found, pd.DataFrame) and found.empty and "p_holm" in found
