@@ -23,6 +23,7 @@ __all__ = [
     "SHORT_FORM",
     "Score",
     "Sophistication",
+    "items_of_index",
     "score_effect",
 ]
 
@@ -100,6 +101,21 @@ class Sophistication:
     precision: float
 
 
+def items_of_index(estimand: str) -> tuple[str, ...]:
+    """Items of the index of an effect: all but those that define what it estimates.
+
+    C1 defines the component; for ``lagged_partial``, C3 depends on the lagged outcome, which
+    defines the estimand.
+
+    Examples
+    --------
+    >>> set(ITEMS) - set(items_of_index("NA"))
+    {'C1'}
+    """
+    left_out = ("C1", "C3") if estimand == "lagged_partial" else ("C1",)
+    return tuple(item for item in ITEMS if item not in left_out)
+
+
 def score_effect(linked: Linked, facts: Facts) -> Sophistication:
     """Score every item of one effect.
 
@@ -109,7 +125,7 @@ def score_effect(linked: Linked, facts: Facts) -> Sophistication:
     fact is not yet coded is blank; one whose fact is not reported is NR.
     """
     scores = {item: _score(item, linked, facts) for item in ITEMS}
-    left_out = {"C1"} | ({"C3"} if facts.estimand == "lagged_partial" else set())
+    left_out = set(ITEMS) - set(items_of_index(facts.estimand))
     return Sophistication(
         scores=MappingProxyType(scores),
         index=_index(scores, left_out, nr_is_zero=True),

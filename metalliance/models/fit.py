@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from metalliance.effectsize.table import EffectTable
 from metalliance.errors import ConvergenceError, MetallianceWarning
-from metalliance.models.design import build_design, check_rank
+from metalliance.models.design import Design, build_design, check_rank
 from metalliance.models.independent import (
     check_independent,
     fit_independent,
@@ -21,6 +21,7 @@ from metalliance.models.independent import (
 from metalliance.models.inputs import Inputs, read_inputs
 from metalliance.models.multilevel import (
     FixedValues,
+    RandomPart,
     fit_multilevel,
     near_parameters,
     random_part,
@@ -34,8 +35,9 @@ from metalliance.models.specification import (
     fixed_tau2,
     refuse_later_scope,
 )
+from metalliance.numerics.blocks import FloatArray
 
-__all__ = ["Fit", "fit", "refit"]
+__all__ = ["Fit", "fit", "refit", "remodel"]
 
 
 def fit(
@@ -131,6 +133,38 @@ def fit(
     return fit_multilevel(inputs, design, X, method, part, call)
 
 
+def remodel(fitted: Fit, mods: str, frame: pd.DataFrame) -> Fit:
+    """The same effects, covariance and random terms with other moderators.
+
+    Parameters
+    ----------
+    fitted : Fit
+        With random terms.
+    mods : str
+        Moderators, as for ``fit``.
+    frame : DataFrame
+        The k rows that were fitted, in their order, with the columns of ``mods``.
+
+    Returns
+    -------
+    Fit
+        The search begins near the components of ``fitted``, where that of ``fit`` begins in
+        several places; if it does not converge from there, it does begin in those.
+    """
+    if fitted.univariate or len(frame) != fitted.k:
+        raise ValueError("remodel takes the rows of a fit with random terms")
+    design, X = build_design(mods, frame)
+    inputs = Inputs(
+        frame=frame.set_axis(fitted.data.index),
+        yi=fitted.yi,
+        sampling=fitted.sampling,
+        clusters=fitted.clusters,
+        cluster_name=fitted.cluster_name,
+    )
+    part = selected_part(fitted, np.ones(fitted.k, dtype=bool))
+    return _from_nearby(fitted, inputs, design, X, part, {**fitted.call, "mods": mods})
+
+
 def refit(fitted: Fit, keep: NDArray[np.bool_]) -> Fit:
     """The same model for the rows where ``keep`` (k,) holds, columns of X unchanged.
 
@@ -158,12 +192,23 @@ def refit(fitted: Fit, keep: NDArray[np.bool_]) -> Fit:
         given = fitted.weights
         weights = None if given is None else given[keep]
         return fit_independent(inputs, fitted.design, X, fitted.method, known, call, weights)
-    part = selected_part(fitted, keep)
+    return _from_nearby(fitted, inputs, fitted.design, X, selected_part(fitted, keep), call)
+
+
+def _from_nearby(
+    fitted: Fit,
+    inputs: Inputs,
+    design: Design,
+    X: FloatArray,
+    part: RandomPart,
+    call: dict[str, Any],
+) -> Fit:
+    """A fit that resembles another, searched from its components."""
     near = near_parameters(part, fitted.theta, 0.01 * fitted.typical_v)
     try:
-        return fit_multilevel(inputs, fitted.design, X, fitted.method, part, call, (near,))
+        return fit_multilevel(inputs, design, X, fitted.method, part, call, (near,))
     except ConvergenceError:
         # A single start may end on its way; the usual ones take longer.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MetallianceWarning)
-            return fit_multilevel(inputs, fitted.design, X, fitted.method, part, call)
+            return fit_multilevel(inputs, design, X, fitted.method, part, call)

@@ -16,6 +16,7 @@ from metalliance.plots.scene import (
     GREY,
     INK,
     QUIET,
+    VERMILLION,
     Circle,
     Figure,
     Item,
@@ -36,10 +37,15 @@ LEFT, RIGHT, TOP = 46.0, 14.0, 22.0
 LARGEST, SMALLEST = 9.0, 1.2
 BAND = "#D9D9D9"
 FEWEST_DF = 4
+WITHIN = "sophistication_within"
+PER = 0.1
+DASHED, DOTTED = (5.0, 2.5), (1.2, 1.8)
 
 
-def bubble_data(result: SophisticationResult, pool: Pool) -> pd.DataFrame:
-    """Effects, fitted line and slopes of a regression on the sophistication index.
+def bubble_data(
+    result: SophisticationResult, pool: Pool, curve: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Effects, fitted lines and slopes of a regression on the sophistication index.
 
     Parameters
     ----------
@@ -47,13 +53,17 @@ def bubble_data(result: SophisticationResult, pool: Pool) -> pd.DataFrame:
         Not withheld.
     pool : Pool
         The pool that was regressed.
+    curve : DataFrame, optional
+        A bent line beside the straight one: sophistication, estimate.
 
     Returns
     -------
     DataFrame
         ``kind`` effect (x, estimate, weight = 1/v, label), line (x, estimate, conf_low,
-        conf_high) or slope (label, estimate, conf_low, conf_high per .1 of the index, df); on
-        the analysis scale, which ``scale`` names.
+        conf_high), within (x, estimate: the slope inside studies, drawn through the mean, as far
+        as effects lie from the mean of their study), curve (x, estimate) or slope (label,
+        estimate, conf_low, conf_high per .1 of the index, df); on the analysis scale, which
+        ``scale`` names.
     """
     effects = result.effects
     names = effects["study"].astype(str) + ", " + effects["effect"].astype(str)
@@ -71,8 +81,25 @@ def bubble_data(result: SophisticationResult, pool: Pool) -> pd.DataFrame:
     slopes = result.slopes[["term", "estimate", "conf_low", "conf_high", "df"]]
     within = slopes["term"].astype(str).str.endswith("within")
     named = slopes.assign(kind="slope", label=np.where(within, "within studies", "between studies"))
-    data = pd.concat([points, line, named.drop(columns="term")], ignore_index=True)
+    parts = [points, line, _within_line(result), named.drop(columns="term")]
+    if curve is not None and len(curve):
+        bent = curve.rename(columns={"sophistication": "x"})[["x", "estimate"]]
+        parts.append(bent.assign(kind="curve"))
+    data = pd.concat([part for part in parts if len(part)], ignore_index=True)
     return data.assign(scale=pool.es_metric)
+
+
+def _within_line(result: SophisticationResult) -> pd.DataFrame:
+    """The slope inside studies, through the fitted mean at the mean index."""
+    slope = result.slopes[result.slopes["term"].eq(WITHIN)]
+    if slope.empty or result.line.empty:
+        return pd.DataFrame()
+    reach = np.array([result.effects[WITHIN].min(), 0.0, result.effects[WITHIN].max()])
+    line = result.line
+    middle = np.interp(result.centre, line["sophistication"], line["estimate"])
+    rise = float(slope["estimate"].iloc[0]) / PER
+    x = result.centre + reach
+    return pd.DataFrame({"kind": "within", "x": x, "estimate": middle + rise * reach})
 
 
 def bubble_plot(data: pd.DataFrame, *, axis_title: str, footer: str = "") -> Figure:
@@ -95,6 +122,8 @@ def bubble_plot(data: pd.DataFrame, *, axis_title: str, footer: str = "") -> Fig
     items = _frame(across, down, bottom)
     items += _line(data[data["kind"].eq("line")], across, down)
     items += _bubbles(effects, across, down)
+    items += _path(data[data["kind"].eq("curve")], across, down, INK, DOTTED, "curve")
+    items += _path(data[data["kind"].eq("within")], across, down, VERMILLION, DASHED, "within")
     title = f"{axis_title}, against the sophistication index (0 to 1)"
     items.append(Text(x=4, y=9, text=axis_title.split(" (")[0], size=7, color=QUIET))
     items.append(
@@ -108,7 +137,7 @@ def bubble_plot(data: pd.DataFrame, *, axis_title: str, footer: str = "") -> Fig
         )
     )
     y = bottom + 38
-    for note in [*_slope_notes(data), "Circle area is proportional to 1/v."]:
+    for note in [*_slope_notes(data), *_drawn(data), "Circle area is proportional to 1/v."]:
         items.append(Text(x=8, y=y, text=note, size=6.5, color=QUIET, role="note"))
         y += 9
     if footer:
@@ -178,6 +207,36 @@ def _line(line: pd.DataFrame, across: Axis, down: Axis) -> list[Item]:
             Line(x1=start[0], y1=start[1], x2=end[0], y2=end[1], width=1.2, color=INK, role="fit")
         )
     return items
+
+
+def _path(
+    line: pd.DataFrame,
+    across: Axis,
+    down: Axis,
+    color: str,
+    dash: tuple[float, ...],
+    role: str,
+) -> list[Item]:
+    low, high = sorted((down.left, down.right))
+    points = [
+        (across.at(x), min(max(down.at(y), low), high))
+        for x, y in zip(line["x"], line["estimate"], strict=True)
+    ]
+    return [
+        Line(x1=a[0], y1=a[1], x2=b[0], y2=b[1], width=1.6, color=color, dash=dash, role=role)
+        for a, b in itertools.pairwise(points)
+    ]
+
+
+def _drawn(data: pd.DataFrame) -> list[str]:
+    """What the further lines are."""
+    kinds = set(data["kind"])
+    notes = []
+    if "within" in kinds:
+        notes.append("Dashed: the slope within studies, through the mean.")
+    if "curve" in kinds:
+        notes.append("Dotted: natural cubic spline between studies.")
+    return notes
 
 
 def _bubbles(effects: pd.DataFrame, across: Axis, down: Axis) -> list[Item]:

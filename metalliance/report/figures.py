@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import pandas as pd
+
 from metalliance.plots.bands import bands_data, bands_plot
 from metalliance.plots.bubble import bubble_data, bubble_plot
 from metalliance.plots.caterpillar import caterpillar_data, caterpillar_plot
@@ -172,14 +174,17 @@ def _caterpillar(analysis: Analysis, pool: Pool) -> ReportFigure:
 
 def _bubble(analysis: Analysis, result: SophisticationResult) -> ReportFigure:
     pool = analysis.pool(result.pool)
+    curves = analysis.sophistication_by_pool[result.pool].spline_line
+    curve = curves[curves["not_reported"].eq(result.not_reported)]
     plot = bubble_plot(
-        bubble_data(result, pool), axis_title=_axis_title(pool), footer=_footer(analysis)
+        bubble_data(result, pool, curve), axis_title=_axis_title(pool), footer=_footer(analysis)
     )
     return ReportFigure(
         name=f"sophistication-{pool.key}",
         title=f"Sophistication: {pool_title(pool)}",
         caption="One circle per effect, its area in proportion to 1/v. The line is the "
-        f"between-studies slope with its {level(analysis)} confidence band.",
+        f"between-studies slope with its {level(analysis)} confidence band"
+        f"{_further_lines(result, curve)}.",
         place="sophistication",
         figure=plot,
     )
@@ -195,6 +200,12 @@ def _bands(analysis: Analysis, synthesis: Synthesis) -> ReportFigure:
         place="trait-state",
         figure=plot,
     )
+
+
+def _further_lines(result: SophisticationResult, curve: pd.DataFrame) -> str:
+    more = ["the dashed one the slope within studies"] if len(result.slopes) > 1 else []
+    more += ["the dotted one a natural cubic spline"] if len(curve) else []
+    return "".join(f", {text}" for text in more)
 
 
 def _benchmark(analysis: Analysis) -> tuple[float, str] | None:

@@ -13,6 +13,14 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from metalliance.report.figures import ReportFigure
 from metalliance.report.labels import construct, is_simulated, level, pool_title
 from metalliance.report.methods import methods_paragraphs, references
+from metalliance.report.sophistication_tables import (
+    checks_table,
+    items_table,
+    joint_table,
+    moderators_table,
+    pools_with_slopes,
+    sophistication_table,
+)
 from metalliance.report.sources import spans
 from metalliance.report.tables import (
     effects_table,
@@ -20,13 +28,12 @@ from metalliance.report.tables import (
     frame_to_csv,
     pooled_table,
     sensitivity_table,
-    sophistication_table,
     studies_table,
 )
 from metalliance.report.trait_state_tables import (
     assumption_tables,
     chance_table,
-    joint_table,
+    components_table,
     ratio_table,
     slopes_table,
     synthesis_notes,
@@ -77,7 +84,7 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
         "studies": [studies_table(pool, level(analysis)) for pool in fitted],
         "excluded": excluded_table(analysis),
         "trait_state_figures": [f for f in figures if f.place == "trait-state"],
-        "joint": joint_table(analysis),
+        "joint": components_table(analysis),
         "ratio": ratio_table(analysis),
         "chance": chance_table(analysis),
         "slopes": slopes_table(analysis),
@@ -85,6 +92,17 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
         "synthesis_notes": synthesis_notes(analysis),
         "assumptions": assumption_tables(analysis),
         "sophistication": sophistication_table(analysis, level(analysis)),
+        "quality": [
+            (
+                pool_title(analysis.pool(key)),
+                [
+                    table(analysis, key, level(analysis))
+                    for table in (items_table, joint_table, checks_table)
+                ],
+            )
+            for key in pools_with_slopes(analysis)
+        ],
+        "moderators": moderators_table(analysis, level(analysis)),
         "sensitivity": sensitivity_table(analysis, level(analysis)),
         "effects": effects_table(analysis),
         "problems": [p for p in analysis.review.problems if p.severity != "todo"],

@@ -7,6 +7,7 @@ from metalliance.workflow.analysis import Analysis, Pool
 __all__ = [
     "COMPONENTS",
     "ESTIMANDS",
+    "ITEM_TITLES",
     "better",
     "construct",
     "direction",
@@ -31,6 +32,25 @@ ESTIMANDS: dict[str, str] = {
     "concurrent_r": "same occasion",
     "lagged_r": "next occasion",
     "lagged_partial": "next occasion, net of earlier outcome",
+}
+
+ITEM_TITLES: dict[str, str] = {
+    "A1": "temporal precedence",
+    "A2": "prior symptom control",
+    "A3": "reverse causation",
+    "A4": "manipulation",
+    "B1": "repeated alliance",
+    "B2": "repeated outcome",
+    "C1": "trait and state separated",
+    "C2": "trend",
+    "C3": "dynamic-panel bias",
+    "D1": "nesting in therapists",
+    "D2": "measurement error",
+    "D3": "time-varying confounds",
+    "D4": "heterogeneity of the effect",
+    "E1": "independent outcome rater",
+    "E2": "missing data",
+    "E3": "preregistration",
 }
 
 

@@ -41,6 +41,13 @@ REFERENCES: dict[str, str] = {
     "https://doi.org/10.1002/sim.4172",
     "robinson": "Robinson, W. S. (1950). Ecological correlations and the behavior of individuals. "
     "American Sociological Review, 15, 351–357. https://doi.org/10.2307/2087176",
+    "holm": "Holm, S. (1979). A simple sequentially rejective multiple test procedure. "
+    "Scandinavian Journal of Statistics, 6, 65–70. https://www.jstor.org/stable/4615733",
+    "fdr": "Benjamini, Y., & Hochberg, Y. (1995). Controlling the false discovery rate: A "
+    "practical and powerful approach to multiple testing. Journal of the Royal Statistical "
+    "Society: Series B, 57, 289–300. https://doi.org/10.1111/j.2517-6161.1995.tb02031.x",
+    "harrell": "Harrell, F. E. (2015). Regression modeling strategies (2nd ed.). Springer. "
+    "https://doi.org/10.1007/978-3-319-19425-7",
     "zilcha": "Zilcha-Mano, S. (2017). Is the alliance really therapeutic? Revisiting this "
     "question in light of recent methodological advances. American Psychologist, 72, 311–325. "
     "https://doi.org/10.1037/a0040435",
@@ -73,6 +80,7 @@ def methods_paragraphs(analysis: Analysis) -> tuple[str, ...]:
         _jointly(analysis),
         _synthesis(analysis),
         _sophistication(analysis),
+        _moderators(analysis),
         _sensitivity(analysis),
         _software(analysis),
     ]
@@ -92,6 +100,10 @@ def references(analysis: Analysis) -> tuple[str, ...]:
         used.add("bivariate")
     if _synthesis(analysis):
         used.add("robinson")
+    if _sophistication(analysis):
+        used |= {"holm", "fdr", "harrell"}
+    if _moderators(analysis):
+        used |= {"holm", "fdr"}
     return tuple(sorted(text for key, text in REFERENCES.items() if key in used))
 
 
@@ -274,14 +286,44 @@ def _coverage() -> str:
 def _sophistication(analysis: Analysis) -> str:
     if all(result.withheld for result in analysis.sophistication):
         return ""
-    return (
+    planned = analysis.plan.moderators.get("sophistication") == "planned"
+    text = (
         "Methodological sophistication was scored per effect on up to 15 items (temporal "
         "precedence, prior symptom control, reverse causation, manipulation, repeated measurement, "
         "trend, dynamic-panel bias, nesting, measurement error, confounds, heterogeneity, "
         "independent rater, missing data, registration) as the sum over its maximum. The item that "
         "defines the component is left out. Effects were regressed on the study's mean index and "
-        "on the deviation from it, within one component and estimand; the index is new and the "
-        "regression exploratory unless it was registered."
+        "on the deviation from it, within one component and estimand. "
+    )
+    text += (
+        "The plan names this regression."
+        if planned
+        else "The index is new, and the regression exploratory: the plan does not name it."
+    )
+    return text + (
+        " Each item was also a moderator of its own, with p-values adjusted by Holm (1979) and "
+        "Benjamini and Hochberg (1995), and several items or domains entered together, at most one "
+        "for ten independent studies. The slope of the index was estimated again without each "
+        "item and beside year of publication and the logarithm of n, and tested for a bend by a "
+        "natural cubic spline (Harrell, 2015)."
+    )
+
+
+def _moderators(analysis: Analysis) -> str:
+    """The plan's moderators, where any regression on one was fitted."""
+    fitted = analysis.moderators[analysis.moderators["withheld"].eq("")]
+    if fitted.empty:
+        return ""
+    parts = []
+    for status in ("planned", "exploratory"):
+        names = dict.fromkeys(fitted.loc[fitted["status"].eq(status), "moderator"])
+        if names:
+            parts.append(f"{status}: {', '.join(names)}")
+    return (
+        f"Moderators were tested one at a time within a pool ({'; '.join(parts)}), with p-values "
+        "adjusted by Holm (1979) and Benjamini and Hochberg (1995) among the moderators of a pool, "
+        "planned and exploratory apart. Effects without the moderator were left out of its "
+        "regression, and so were levels of fewer than four independent studies."
     )
 
 

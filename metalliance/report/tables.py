@@ -26,7 +26,6 @@ __all__ = [
     "neutralised",
     "pooled_table",
     "sensitivity_table",
-    "sophistication_table",
     "studies_table",
     "write_csv",
 ]
@@ -194,46 +193,6 @@ def studies_table(pool: Pool, level: str = "95%") -> Table:
         columns=("Study", "Effects", "N", symbol(pool), f"{level} CI", "Weight %"),
         numeric=(False, True, True, True, True, True),
         rows=tuple(rows),
-    )
-
-
-def sophistication_table(analysis: Analysis, level: str = "95%") -> Table:
-    """Slopes on the sophistication index, both treatments of what was not reported."""
-    rows = []
-    for place, result in enumerate(analysis.sophistication):
-        pool = analysis.pool(result.pool)
-        counted = "counts 0" if result.not_reported == "zero" else "left out"
-        if result.withheld:
-            cells = [Cell(text=f"Not fitted: {result.withheld}"), *[Cell(text="–")] * 4]
-            rows.append((Cell(text=pool_title(pool)), Cell(text=counted), *cells))
-            continue
-        for slope in result.slopes.itertuples():
-            kind = "between studies" if slope.term.endswith("between") else "within studies"
-            p = "–" if slope.df < 4 else f"p {p_value(slope.p_value)}"
-            limits = f"[{number(slope.conf_low, 3)}, {number(slope.conf_high, 3)}]"
-            source = f"questions.sophistication.{place}.slopes.{slope.Index}"
-            rows.append(
-                (
-                    Cell(text=pool_title(pool)),
-                    Cell(text=counted),
-                    Cell(text=kind),
-                    Cell(
-                        text=number(slope.estimate, 3),
-                        sort=float(slope.estimate),
-                        source=f"{source}.estimate",
-                    ),
-                    Cell(text=limits, source=f"{source}.conf_low {source}.conf_high"),
-                    Cell(text=number(slope.df, 1), sort=float(slope.df), source=f"{source}.df"),
-                    Cell(text=p, source="" if slope.df < 4 else f"{source}.p_value"),
-                )
-            )
-    return Table(
-        name="sophistication",
-        caption="Meta-regression on the sophistication index, per .1 of the index",
-        columns=("Pool", "Not reported", "Slope", "Estimate", f"{level} CI", "df", "Test"),
-        numeric=(False, False, False, True, True, True, True),
-        rows=tuple(rows),
-        note="Estimates are on the scale of the model. No test is shown where df is below 4.",
     )
 
 

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from metalliance.effectsize.table import EffectTable
-from metalliance.errors import SpecificationError
 from metalliance.models.inference import Inference
 from metalliance.models.predict import predict
 from metalliance.models.tidy import tidy
-from metalliance.traitstate.pooling import pool_effects
+from metalliance.numerics.blocks import FloatArray
+from metalliance.traitstate.scores import NotReported
+from metalliance.traitstate.slopes import (
+    LEAST_STUDIES,
+    Working,
+    regress,
+    split,
+    studies_in_words,
+    with_columns,
+)
 
-__all__ = ["BETWEEN", "WITHIN", "SophisticationResult", "sophistication_regression"]
+__all__ = [
+    "BETWEEN",
+    "INDEX",
+    "STEP",
+    "WITHIN",
+    "SophisticationResult",
+    "index_terms",
+    "line_of",
+    "sophistication_regression",
+    "split_index",
+    "why_withheld",
+]
 
-NotReported = Literal["zero", "missing"]
 INDEX: dict[NotReported, str] = {
     "zero": "sophistication",
     "missing": "sophistication_nr_missing",
 }
 BETWEEN, WITHIN = "sophistication_between", "sophistication_within"
 STEP = 0.1
-LEAST_STUDIES = 10
 GRID = 41
 
 
@@ -100,8 +117,9 @@ def sophistication_regression(
         than ten studies have one. A part (between or within) that differs by less than .1 is
         left out of the regression.
     """
-    rows = split_index(effects, INDEX[not_reported])
-    table = EffectTable.build(rows, moderators=[*effects.moderators, BETWEEN, WITHIN])
+    how = Working(rho=rho, method=method, level=level)
+    table = split_index(effects, INDEX[not_reported])
+    rows = table.usable
     shown = [c for c in ("study", "effect", "yi", "vi", "r", "ni") if c in rows]
     frame = rows[[*shown, INDEX[not_reported], BETWEEN, WITHIN]].rename(
         columns={INDEX[not_reported]: "sophistication"}
@@ -122,38 +140,40 @@ def sophistication_regression(
             withheld=withheld,
         )
 
-    terms = [name for name in (BETWEEN, WITHIN) if len(rows) and np.ptp(rows[name]) >= STEP - 1e-9]
-    reason = _why_withheld(rows, terms)
-    if not reason:
-        try:
-            inference = pool_effects(table, "~ " + " + ".join(terms), rho=rho, method=method)
-            line = _line(inference, frame, centre, terms, level)
-            return result(inference, _slopes(inference, terms, level), line, "")
-        except SpecificationError as error:
-            reason = str(error)
-    return result(None, pd.DataFrame(), pd.DataFrame(), reason)
+    terms = index_terms(table)
+    reason = why_withheld(table, terms)
+    found = reason or regress(table, terms, how)
+    if isinstance(found, str):
+        return result(None, pd.DataFrame(), pd.DataFrame(), found)
+    grid = np.linspace(frame["sophistication"].min(), frame["sophistication"].max(), GRID)
+    line = line_of(found, grid, {BETWEEN: grid - centre}, level)
+    return result(found, _slopes(found, terms, level), line, "")
 
 
-def split_index(effects: EffectTable, column: str) -> pd.DataFrame:
+def split_index(effects: EffectTable, column: str) -> EffectTable:
     """Rows with a coded index, with its between-study and within-study parts added."""
-    rows = effects.to_frame()
+    rows = effects.usable
+    coded = rows[column] if column in rows else pd.Series(np.nan, index=rows.index)
     if column not in rows:
-        rows[column] = np.nan
-    rows = rows[rows[column].notna()].reset_index(drop=True)
-    means = rows.groupby("study")[column].transform("mean").astype(float)
-    centre = means.groupby(rows["study"]).first().mean() if len(rows) else np.nan
-    rows[BETWEEN] = means - centre
-    rows[WITHIN] = rows[column].astype(float) - means
-    return rows
+        effects = with_columns(effects, {column: coded})
+    return split(effects, coded, "sophistication")
 
 
-def _why_withheld(rows: pd.DataFrame, terms: list[str]) -> str:
-    """Reasons in the order in which a reader would ask."""
-    if not len(rows):
+def index_terms(table: EffectTable) -> list[str]:
+    """The parts of the index that differ by a tenth or more."""
+    rows = table.usable
+    return [name for name in (BETWEEN, WITHIN) if len(rows) and np.ptp(rows[name]) >= STEP - 1e-9]
+
+
+def why_withheld(table: EffectTable, terms: Sequence[str]) -> str:
+    """Reasons against a slope on the index in the order in which a reader would ask."""
+    if not len(table):
         return "no effect of this pool has a coded sophistication index"
-    studies = rows["study"].nunique()
+    studies = table.usable["study"].nunique()
     if studies < LEAST_STUDIES:
-        return f"{studies} studies are too few for a slope; {LEAST_STUDIES} are needed"
+        verb = "is" if studies == 1 else "are"
+        few = f"{studies_in_words(studies)} {verb} too few for a slope"
+        return f"{few}; {LEAST_STUDIES} are needed"
     if not terms:
         return f"the index differs by less than {STEP:g} between studies and within them"
     return ""
@@ -161,21 +181,34 @@ def _why_withheld(rows: pd.DataFrame, terms: list[str]) -> str:
 
 def _slopes(inference: Inference, terms: list[str], level: float) -> pd.DataFrame:
     table = tidy(inference, level=level)
+    marked = pd.Series(inference.imprecise, index=table.index)
+    table["p_value"] = table["p_value"].mask(marked)
     table = table[table["term"].isin(terms)].reset_index(drop=True)
     for column in ("estimate", "std_error", "conf_low", "conf_high"):
         table[column] = table[column] * STEP
     return table
 
 
-def _line(
-    inference: Inference, frame: pd.DataFrame, centre: float, terms: list[str], level: float
+def line_of(
+    inference: Inference, grid: FloatArray, columns: Mapping[str, FloatArray], level: float
 ) -> pd.DataFrame:
-    low, high = frame["sophistication"].min(), frame["sophistication"].max()
-    index = np.linspace(low, high, GRID)
-    columns = {BETWEEN: index - centre, WITHIN: np.zeros(GRID)}
-    newdata = pd.DataFrame({name: columns[name] for name in terms})
-    line = pd.DataFrame({"sophistication": index})
-    for suffix, transform in (("", None), ("_r", "r")):
+    """Fitted means over a grid of the index, on the analysis scale and (suffix ``_r``) as printed.
+
+    Parameters
+    ----------
+    inference : Inference
+    grid : (m,) float
+        The index.
+    columns : mapping of str to (m,) float
+        Values of the terms along the grid; every other term is held at 0.
+    level : float
+    """
+    zero = np.zeros(len(grid))
+    terms = [name for name in inference.fit.terms if name != "Intercept"]
+    newdata = pd.DataFrame({name: columns.get(name, zero) for name in terms})
+    line = pd.DataFrame({"sophistication": grid})
+    printed = "r" if inference.fit.data["es_metric"].eq("z").all() else None
+    for suffix, transform in (("", None), ("_r", printed)):
         drawn = predict(inference, newdata=newdata, transform=transform, level=level)
         for column in ("estimate", "conf_low", "conf_high"):
             line[column + suffix] = drawn[column].to_numpy()

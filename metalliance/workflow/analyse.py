@@ -16,13 +16,13 @@ from metalliance.effectsize.table import EXCLUDED_COLUMNS, EffectTable
 from metalliance.errors import MetallianceWarning
 from metalliance.sensitivity.multiverse import as_claimed, never_narrower, rho_grid, subsets
 from metalliance.sensitivity.refits import leave_one_out
-from metalliance.traitstate.sophistication import SophisticationResult, sophistication_regression
 from metalliance.workflow.analysis import Analysis, Counts, Pool
 from metalliance.workflow.answers import answer_questions
 from metalliance.workflow.defaults import defaults_used
 from metalliance.workflow.plan import Plan
 from metalliance.workflow.plan_sheet import plan_of
 from metalliance.workflow.pools import NEVER_POOLED, pool_rows, split_pools
+from metalliance.workflow.regressions import moderators_of, sophistication_of
 
 __all__ = ["analyse"]
 
@@ -67,7 +67,9 @@ def _carry_out(review: Review, plan: Plan, tell: Callable[[str], None]) -> Analy
         pools.append(pool_rows(f"{key}.sensitivity", rows, plan, role="sensitivity"))
     fitted = [pool for pool in pools if pool.role == "main" and pool.fit is not None]
     tell("sophistication")
-    sophistication = _sophistication(fitted, plan)
+    sophistication = sophistication_of(fitted, plan)
+    tell("moderators")
+    moderators = moderators_of(fitted, plan)
     tell("trait and state")
     answers = answer_questions(effects, pools, plan)
     tell("sensitivity")
@@ -76,7 +78,9 @@ def _carry_out(review: Review, plan: Plan, tell: Callable[[str], None]) -> Analy
         review=review,
         plan=plan,
         pools=tuple(pools),
-        sophistication=sophistication,
+        sophistication=tuple(one for found in sophistication for one in found.regressions),
+        sophistication_by_pool={found.pool: found for found in sophistication},
+        moderators=moderators,
         sensitivity=_sensitivity(effects, pools, fitted, plan),
         leave_one_out={pool.key: _leave_one_out(pool, plan.level) for pool in fitted},
         counts=_counts(effects, excluded, pools),
@@ -104,21 +108,6 @@ def without_planned(effects: EffectTable, plan: Plan) -> EffectTable:
         pd.concat([effects.unusable, left_out[columns]], ignore_index=True),
         effects.moderators,
         effects.correlations,
-    )
-
-
-def _sophistication(pools: list[Pool], plan: Plan) -> tuple[SophisticationResult, ...]:
-    return tuple(
-        sophistication_regression(
-            pool.effects,
-            pool=pool.key,
-            not_reported=not_reported,
-            rho=plan.rho,
-            method=plan.method,
-            level=plan.level,
-        )
-        for pool in pools
-        for not_reported in ("zero", "missing")
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from metalliance.coding.review import Review
 from metalliance.effectsize.table import EffectTable
 from metalliance.traitstate.sophistication import SophisticationResult
+from metalliance.traitstate.sophistication_analysis import SophisticationAnalysis
 from metalliance.workflow.plan import Plan
 
 if TYPE_CHECKING:
@@ -131,6 +132,10 @@ class Analysis:
         Main pools first, in reading order; then those of role ``sensitivity``.
     sophistication : tuple of SophisticationResult
         Meta-regressions on the sophistication index, by pool key and treatment of NR.
+    sophistication_by_pool : Mapping of str to SophisticationAnalysis
+        By pool key: index, items, joint model, and what the slope of the index rests on.
+    moderators : DataFrame
+        One regression per moderator of the plan and pool: ``pool``, then ``MODERATOR_COLUMNS``.
     sensitivity : DataFrame
         One row per check: pool, check, setting, k_effects, estimate, conf_low, conf_high (on r;
         on the coefficient for beta), note.
@@ -151,6 +156,8 @@ class Analysis:
     plan: Plan
     pools: tuple[Pool, ...]
     sophistication: tuple[SophisticationResult, ...]
+    sophistication_by_pool: Mapping[str, SophisticationAnalysis]
+    moderators: pd.DataFrame
     sensitivity: pd.DataFrame
     leave_one_out: Mapping[str, pd.DataFrame]
     counts: Counts

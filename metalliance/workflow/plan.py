@@ -51,7 +51,9 @@ class Plan(_Frozen):
     seed : int
         Of everything that draws random numbers.
     moderators : dict of str to {'planned', 'exploratory'}
-        Which moderators were named before looking; recorded with the results.
+        Moderators, one regression each within every pool, and whether they were named before
+        looking. ``sophistication``, its items (``A1``) and its domains
+        (``sophistication_temporal``) mark those of the sophistication regressions as planned.
     icc_x, icc_y : (float, float, float)
         Intraclass correlation of alliance and outcome where a study does not say: mean, and the
         band to vary it in. The synthesis of trait and state and the ratio of slopes use them.

@@ -92,6 +92,8 @@ def test_caterpillar_has_one_panel_where_every_study_has_one_effect(make_pool):
 
 def regression(pool, df=30.0):
     effects = pool.effects.usable
+    deviation = effects["sophistication"] - effects["sophistication"].mean()
+    effects = effects.assign(sophistication_within=0.2 * deviation)
     x = np.linspace(0.1, 0.8, 20)
     line = pd.DataFrame({"sophistication": x, "estimate": 0.3 - 0.1 * x})
     line = line.assign(conf_low=line["estimate"] - 0.05, conf_high=line["estimate"] + 0.05)
@@ -104,7 +106,7 @@ def regression(pool, df=30.0):
             "df": [df, 3.1],
         }
     )
-    return SimpleNamespace(effects=effects, line=line, slopes=slopes)
+    return SimpleNamespace(effects=effects, line=line, slopes=slopes, centre=0.4)
 
 
 def test_bubble_area_is_proportional_to_weight_and_slopes_are_printed(make_pool):
@@ -120,6 +122,30 @@ def test_bubble_area_is_proportional_to_weight_and_slopes_are_printed(make_pool)
     notes = " ".join(text.text for text in marks(scene, Text, "note"))
     assert "Between studies: Fisher's z changes by −.010 [−.030, .010] per .1" in notes
     assert notes.count("imprecise") == 1
+
+
+def test_bubble_draws_the_slope_within_studies_and_the_curve(make_pool):
+    pool = make_pool(40, 3)
+    result = regression(pool)
+    curve = pd.DataFrame({"sophistication": [0.1, 0.4, 0.8], "estimate": [0.2, 0.3, 0.25]})
+    data = bubble_data(result, pool, curve)
+    within = data[data["kind"].eq("within")]
+    rise = np.diff(within["estimate"]) / np.diff(within["x"])
+    np.testing.assert_allclose(rise, 0.003 / 0.1, rtol=1e-9)
+    assert within["estimate"].iloc[1] == pytest.approx(0.3 - 0.1 * 0.4)
+    scene = bubble_plot(data, axis_title="r").pages[0]
+    texts_apart(scene)
+    assert len(marks(scene, Line, "within")) == 2
+    assert len(marks(scene, Line, "curve")) == 2
+    notes = " ".join(text.text for text in marks(scene, Text, "note"))
+    assert "Dashed: the slope within studies" in notes and "Dotted" in notes
+    alone = bubble_data(
+        SimpleNamespace(
+            effects=result.effects, line=result.line, slopes=result.slopes[:1], centre=0.4
+        ),
+        pool,
+    )
+    assert not set(alone["kind"]) & {"within", "curve"}
 
 
 def test_bubble_of_coefficients_says_so(make_pool):

@@ -62,7 +62,7 @@ def value_at(values, path):
         rest = rest or path
         name, _, rest = rest.partition(".")
         here = here[name]
-        if name == "leave_one_out":
+        if name in ("leave_one_out", "sophistication_by_pool"):
             key = next(k for k in sorted(here, key=len, reverse=True) if rest.startswith(f"{k}."))
             here, rest = here[key], rest.removeprefix(f"{key}.")
     for step in rest.split("."):

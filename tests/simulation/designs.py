@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalliance.coding.sophistication import MAXIMUM
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
@@ -19,6 +21,9 @@ MEAN = 0.3
 EFFECTS_PER_STUDY = (1, 8, 1, 3, 2, 1, 5, 1, 2, 4)
 THREE_GROUPS = (0.5, 0.3, 0.2)
 FOUR_GROUPS = (0.4, 0.25, 0.2, 0.15)
+QUALITY_ITEMS = ("A1", "A2", "A3", "A4", "B1", "B2", "C2", "D1", "D2", "D3", "D4", "E1", "E2", "E3")
+EFFECT_ITEMS = ("A1", "B1", "E1", "D2")
+NOT_REPORTED_ITEMS = ("E2", "E3")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +155,50 @@ class Components:
         return self.effects.draw(rng)
 
 
-Design = Independent | Dependent | Bivariate | Components
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """Effects that do not depend on the quality of their studies, whose items hang together.
+
+    Fourteen items of 0 to 2 points, of which few studies have the top score, rise with one latent
+    quality of the study; four of them differ between effects of a study, two are not reported in a
+    fifth of the studies. Year and sample size go with quality.
+    """
+
+    studies: int
+    dependent: bool
+
+    @property
+    def scenario(self) -> str:
+        return "several effects" if self.dependent else "one effect"
+
+    def draw(self, rng: np.random.Generator) -> pd.DataFrame:
+        k = self.studies
+        if self.dependent:
+            frame = Dependent(studies=k, true_rho=0.8).draw(rng)
+        else:
+            frame = Independent(studies=k, tau2=0.02).draw(rng)
+            frame = frame.assign(study=np.arange(k), sample=np.arange(k), effect=np.arange(k))
+        study = frame["study"].to_numpy()
+        quality = rng.normal(size=k)
+        columns: dict[str, object] = {
+            "year": np.round(2005 + 6 * quality + rng.normal(0, 6, k))[study]
+        }
+        for j, item in enumerate(QUALITY_ITEMS):
+            own = rng.normal(size=k)[study]
+            if item in EFFECT_ITEMS:
+                own = np.sqrt(0.5) * own + np.sqrt(0.5) * rng.normal(size=len(study))
+            latent = np.sqrt(0.3) * quality[study] + np.sqrt(0.7) * own
+            first = 0.2 + 0.05 * (j % 5)
+            points = (latent > first).astype(float) + (latent > first + 0.9)
+            columns[item] = np.minimum(points, MAXIMUM[item])
+        for item in NOT_REPORTED_ITEMS:
+            hidden = (rng.random(k) < 0.2)[study]
+            columns[item] = np.where(hidden, np.nan, columns[item])
+            columns[f"{item}_code"] = np.where(hidden, "NR", "")
+        return frame.assign(**columns, ni=np.round(1 / frame["vi"] + 3))
+
+
+Design = Independent | Dependent | Bivariate | Components | Quality
 
 
 def sample_sizes(rng: np.random.Generator, k: int) -> FloatArray:

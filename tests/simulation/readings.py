@@ -17,6 +17,8 @@ import pandas as pd
 from scipy.special import ndtr
 
 import metalliance as ma
+from metalliance.coding.sophistication import items_of_index
+from metalliance.effectsize.table import CORE_COLUMNS
 from metalliance.models.design import build_design
 from metalliance.models.inputs import read_inputs
 from metalliance.models.multilevel import fit_multilevel, random_part
@@ -24,7 +26,24 @@ from metalliance.models.random import parse_random
 from metalliance.models.wald import joint_test
 from metalliance.numerics.covariances import Natural
 from metalliance.numerics.distributions import critical_value
-from tests.simulation.designs import MEAN, Bivariate, Components, Dependent, Design, Independent
+from metalliance.traitstate.scores import index_of
+from metalliance.traitstate.slopes import Working
+from metalliance.traitstate.sophistication import split_index
+from metalliance.traitstate.sophistication_checks import (
+    index_slope_rows,
+    rival_slopes,
+    spline_test,
+)
+from metalliance.traitstate.sophistication_items import item_slopes, joint_slopes
+from tests.simulation.designs import (
+    MEAN,
+    Bivariate,
+    Components,
+    Dependent,
+    Design,
+    Independent,
+    Quality,
+)
 
 Key = tuple[str, str, str]  # quantity, method, measure: coverage or rejection
 Reading = tuple[Key, float]
@@ -63,6 +82,7 @@ RHO_BY_PAIR = {
     ("within", "within"): 0.6,
     ("between", "within"): 0.0,
 }
+ITEM_TESTS = {"unadjusted": "p_value", "Holm": "p_holm", "Benjamini–Hochberg": "p_fdr"}
 IMPRECISE = 4.0
 PRINTED = ", df ≥ 4"
 
@@ -255,9 +275,47 @@ def of_components(design: Components, frame: pd.DataFrame) -> Iterator[Reading]:
         yield (f"σ² {row.term}", "profile", "coverage"), float(inside)
 
 
+def quality_table(frame: pd.DataFrame) -> ma.EffectTable:
+    """Simulated effects as a review would give them."""
+    text = {name: "x" for name in CORE_COLUMNS if name not in frame}
+    rows = frame.assign(**{**text, "es_metric": "z", "estimand": "NA", "r": np.tanh(frame["yi"])})
+    items = items_of_index("NA")
+    rows["sophistication"] = index_of(rows, items, "zero")
+    rows["sophistication_nr_missing"] = index_of(rows, items, "missing")
+    names = [item for item in items if item in rows]
+    moderators = ["year", "sophistication", "sophistication_nr_missing", *names]
+    return ma.EffectTable.build(rows, moderators=moderators)
+
+
+def of_quality(design: Quality, frame: pd.DataFrame) -> Iterator[Reading]:
+    """Rejections in data where quality does not matter; of a family, whether any test rejects."""
+    table = quality_table(frame)
+    every = item_slopes(table)
+    for policy in ("zero", "missing"):
+        items = every[every["not_reported"] == policy]
+        for part in ("between", "within"):
+            tested = items[(items["part"] == part) & items["p_value"].notna()]
+            for name, column in ITEM_TESTS.items():
+                rejected = rejects(tested[column].min()) if len(tested) else np.nan
+                yield (f"any item {part} studies, NR {policy}", name, "rejection"), rejected
+    index = index_slope_rows(split_index(table, "sophistication"), Working())
+    by_part = {row["part"]: row["p_value"] for row in index}
+    joint, rivals, bend = joint_slopes(table), rival_slopes(table), spline_test(table)[0]
+    adjusted = rivals[(rivals["adjusted_for"] == "year + n") & (rivals["term"] == "between")]
+    for quantity, p in (
+        ("index between studies", by_part["between"]),
+        ("index within studies", by_part.get("within", np.nan)),
+        ("index beside year and n", adjusted["p_value"].iloc[0] if len(adjusted) else np.nan),
+        ("several domains jointly", joint["p_value"].iloc[-1]),
+        ("bend of the index", bend["p_value"].iloc[0]),
+    ):
+        yield (quantity, "one test", "rejection"), rejects(p)
+
+
 READERS: dict[type, Callable[[Any, pd.DataFrame], Iterator[Reading]]] = {
     Independent: of_independent,
     Dependent: of_dependent,
     Bivariate: of_bivariate,
     Components: of_components,
+    Quality: of_quality,
 }

@@ -24,7 +24,14 @@ import scipy
 
 import metalliance as ma
 from metalliance.numerics.parallel import run
-from tests.simulation.designs import Bivariate, Components, Dependent, Design, Independent
+from tests.simulation.designs import (
+    Bivariate,
+    Components,
+    Dependent,
+    Design,
+    Independent,
+    Quality,
+)
 from tests.simulation.readings import readings
 
 RESULTS = Path(__file__).parent / "results"
@@ -61,6 +68,8 @@ def cells() -> tuple[Cell, ...]:
         for working in ("V diagonal", "study only"):
             designs += [(Dependent(studies=k, true_rho=0.8, working=working), 1000)]
         designs += [(Components(studies=k), 1000)]
+        designs += [(Quality(studies=k, dependent=False), 2000)]
+        designs += [(Quality(studies=k, dependent=True), 1000)]
     return tuple(Cell(design=design, runs=runs) for design, runs in designs)
 
 

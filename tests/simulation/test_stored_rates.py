@@ -23,6 +23,7 @@ from tests.simulation.tables import (
 
 FAMILIES = ("independent", "dependent", "bivariate")
 RERUNS, MOST_ERRORS = 200, 4.5
+LOWEST_OF_SOPHISTICATION = 0.02
 
 #: What ``infer`` does unless told otherwise, and what the report prints beside it.
 DEFAULTS = {
@@ -87,7 +88,23 @@ def test_every_cell_is_stored_with_its_number_of_runs() -> None:
     assert json.loads((RESULTS / "metadata.json").read_text(encoding="utf-8"))["seed"] == SEED
 
 
-@pytest.mark.parametrize("family", [*FAMILIES, "components"])
+def test_tests_of_sophistication_hold_their_level() -> None:
+    """Families of items by Holm and FDR, the index, the joint model, the bend: none above .07."""
+    table = with_enough_studies_of_quality()
+    unadjusted = table["method"] == "unadjusted"
+    single = table["method"] == "one test"
+    assert table.loc[~unadjusted, "rate"].max() <= HIGHEST
+    assert table.loc[single, "rate"].min() >= LOWEST_OF_SOPHISTICATION
+    between = table["quantity"].str.startswith("any item between")
+    assert table.loc[unadjusted & between, "rate"].min() > 0.25
+
+
+def with_enough_studies_of_quality() -> pd.DataFrame:
+    table = stored("quality")
+    return table[table["runs"] - table["undefined"] >= FEWEST]
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "components", "quality"])
 def test_errors_are_binomial(family: str) -> None:
     table = stored(family)
     counted = table[~table["quantity"].str.startswith(PREDICTIONS)].dropna()

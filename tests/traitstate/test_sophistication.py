@@ -32,7 +32,7 @@ def table(slope_between: float, slope_within: float, noise: float = 0.0) -> Effe
 
 
 def test_the_split_adds_up_and_is_centred_over_studies() -> None:
-    rows = split_index(table(0, 0), "sophistication")
+    rows = split_index(table(0, 0), "sophistication").usable
     per_study = rows.groupby("study")[[BETWEEN, WITHIN]].mean()
     assert per_study[BETWEEN].mean() == pytest.approx(0, abs=1e-12)
     assert per_study[WITHIN].abs().max() < 1e-12

@@ -8,6 +8,7 @@ import pytest
 
 import metalliance as ma
 from metalliance.report.methods import methods_paragraphs
+from metalliance.report.results import results
 from metalliance.workflow.analysis import Analysis
 from metalliance.workflow.pools import pool_key
 from tests.coding import workbooks as wb
@@ -204,3 +205,33 @@ def test_what_conversions_took_for_granted_is_printed(tmp_path: Path) -> None:
     assert "2 effects rest on an approximation" in text
     assert "1 result reported without a number" in text
     assert "occasions − patients" not in text
+
+
+def test_moderators_of_the_sheet_plan_are_fitted(tmp_path: Path) -> None:
+    sheets = {
+        **wb.good(16),
+        "PLAN": [{"moderators_planned": "year", "moderators_exploratory": "A1"}],
+    }
+    for place, study in enumerate(sheets["STUDIES"]):
+        study["year"] = 1990 + 2 * place
+    analysis = ma.analyse(ma.read_review(wb.write(tmp_path / "planned.xlsx", sheets)))
+    assert set(analysis.moderators["moderator"]) == {"year"}  # A1 is an item of the index
+    assert set(analysis.moderators["status"]) == {"planned"}
+    slope = analysis.moderators.set_index("kind").loc["slope"]
+    assert slope["withheld"] == "" and slope["k_studies"] == 16
+    assert {row["moderator"] for row in results(analysis)["questions"]["moderators"]} == {"year"}
+
+
+def test_columns_of_a_flat_table_are_moderators(tmp_path: Path) -> None:
+    table = tmp_path / "flat.csv"
+    rows = [
+        f"S{i},{40 + i},{0.1 + 0.02 * i:.2f},{'client' if i % 2 else 'other'}" for i in range(12)
+    ]
+    table.write_text("\n".join(["study,n,r,who rated", *rows]) + "\n")
+    review = ma.read_review(table)
+    (name,) = [m for m in review.effects().moderators if m.startswith("who")]
+    analysis = ma.analyse(review, ma.Plan(moderators={name: "planned", "mood": "exploratory"}))
+    found = analysis.moderators.set_index(["moderator", "kind"])
+    assert found.loc[(name, "test"), "test"] == "F"
+    assert list(found.loc[(name, "mean"), "level"]) == ["client", "other"]
+    assert "no such column" in found.loc[("mood", "test"), "withheld"]
