@@ -44,6 +44,8 @@ from metalliance.models.wald import wald_test as wald_test
 from metalliance.report.write import write_report as write_report
 from metalliance.sensitivity.permutation import permutation_test as permutation_test
 from metalliance.sensitivity.refits import leave_one_out as leave_one_out
+from metalliance.traitstate.disaggregate import disaggregate as disaggregate
+from metalliance.traitstate.disaggregation import Disaggregation as Disaggregation
 from metalliance.workflow.analyse import analyse as analyse
 from metalliance.workflow.analysis import Analysis as Analysis
 from metalliance.workflow.plan import Plan as Plan
