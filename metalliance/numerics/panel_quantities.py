@@ -67,12 +67,15 @@ class PanelQuantities:
     estimate, std_error : (q,) float
     covariance : (q, q) float
         Joint, by the delta method; NaN in rows and columns of a quantity without standard error.
+    slopes : (m, q) float
+        Derivatives in the working parameters.
     """
 
     names: tuple[str, ...]
     estimate: FloatArray
     std_error: FloatArray
     covariance: FloatArray
+    slopes: FloatArray
 
     def at(self, name: str) -> int:
         """Position of a quantity."""
@@ -159,6 +162,7 @@ def panel_quantities(
         estimate=estimate,
         std_error=np.sqrt(np.diagonal(joint)),
         covariance=joint,
+        slopes=slopes,
     )
 
 

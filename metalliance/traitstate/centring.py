@@ -1,4 +1,4 @@
-"""Pairs of alliance and outcome, of one session or of a later one, and what they sum to by patient."""
+"""Pairs of alliance and outcome, of one session or a later one, and their sums by patient."""
 
 from __future__ import annotations
 
@@ -116,7 +116,9 @@ def oriented(data: SessionData, outcome_positive: str) -> Series:
     """
     sign = {"better": 1.0, "worse": -1.0}.get(outcome_positive)
     if sign is None:
-        raise ValueError(f"outcome_positive {outcome_positive!r} is unknown; choose better or worse")
+        raise ValueError(
+            f"outcome_positive {outcome_positive!r} is unknown; choose better or worse"
+        )
     x, y = data.alliance, sign * data.outcome
     if data.arm is not None:
         x, y = (values - _arm_means(values, data)[data.patient] for values in (x, y))
@@ -228,7 +230,9 @@ def pairs_at_lag(series: Series, lag: int = 0, path: str = "forward") -> Pairs:
         )
     first, later = np.flatnonzero(there), at[there]
     x, y = lead[first], follow[later]
-    gap = np.full(len(x), np.nan) if series.days is None else series.days[later] - series.days[first]
+    gap = (
+        np.full(len(x), np.nan) if series.days is None else series.days[later] - series.days[first]
+    )
     complete = ~(np.isnan(x) | np.isnan(y))
     every = Pairs(
         patient=series.patient[first],

@@ -86,7 +86,8 @@ def disaggregate(
     -----
     ``person-mean``: total correlation over all pairs; ``between_observed``, of patient means;
     ``within``, of deviations from them (the repeated-measures correlation); ``between_change``,
-    of patients' slopes over sessions; ``contextual``, the between slope less the within slope.
+    of patients' changes along their straight lines; ``contextual``, the between slope less the
+    within slope.
     Its ``lagged_partial`` is the coefficient of the deviation beside the patient's mean and the
     lagged outcome as measured, by least squares. ``fixed-effects``: within effects only, with an
     intercept for each patient. Both lagged partial coefficients are biased with few sessions
@@ -111,7 +112,8 @@ def disaggregate(
     Examples
     --------
     >>> rng = np.random.default_rng(1)
-    >>> table = pd.DataFrame({"patient": np.repeat(range(30), 6), "session": [1, 2, 3, 4, 5, 6] * 30})
+    >>> who, when = np.repeat(range(30), 6), np.tile(range(6), 30)
+    >>> table = pd.DataFrame({"patient": who, "session": when})
     >>> table["alliance"] = np.repeat(rng.normal(size=30), 6) + rng.normal(size=180)
     >>> table["outcome"] = .3 * table["alliance"] + rng.normal(size=180)
     >>> found = disaggregate(table)
@@ -155,14 +157,13 @@ def disaggregate_data(data: SessionData, options: SessionOptions) -> Disaggregat
     draws = resampled(data.n_patients, options.seed)
     table, covariance = effect_rows(effects, draws, notes)
     if not len(table):
-        raise SpecificationError(
-            "these sessions give no effect at all: " + " ".join(notes)
-        )
+        raise SpecificationError("these sessions give no effect at all: " + " ".join(notes))
+    measures = measure_rows(series, draws, notes)
     call: dict[str, object] = {**options.described(), "replicates": REPLICATES}
     return Disaggregation(
         table=table,
         covariance=covariance,
-        measures=measure_rows(series, draws),
+        measures=measures,
         notes=tuple(dict.fromkeys(notes)),
         call=call,
     )

@@ -59,11 +59,15 @@ MEASURE_COLUMNS: tuple[str, ...] = (
     "icc",
     "icc_low",
     "icc_high",
-    "icc_model",
+    "icc_stable",
+    "icc_stable_low",
+    "icc_stable_high",
     "autocorrelation",
     "autocorrelation_low",
     "autocorrelation_high",
     "reliability",
+    "reliability_low",
+    "reliability_high",
     "eta",
 )
 
@@ -82,8 +86,10 @@ class Disaggregation:
         Sampling covariances of the rows on the scale of ``yi`` (contextual: of its slope), from
         resampling patients.
     measures : DataFrame
-        Alliance and outcome, columns ``MEASURE_COLUMNS``. ``reliability`` is of the mean of
-        ``sessions`` scores, with the autocorrelation that was fitted.
+        Alliance and outcome, columns ``MEASURE_COLUMNS``. ``icc`` is by analysis of variance,
+        which takes successive deviations as independent; ``icc_stable`` and ``autocorrelation``
+        (of deviations, session to session) are of the likelihood with both, ``reliability`` is
+        of the mean of ``sessions`` scores with that autocorrelation.
     notes : tuple of str
         What was noticed, assumed and left out.
     call : mapping

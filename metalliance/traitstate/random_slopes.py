@@ -136,9 +136,7 @@ def _minimum(criterion: Callable[[float], float], scale: float, at_zero: float) 
     return scale * math.exp(found.x) if found.fun < at_zero else 0.0
 
 
-def _profile(
-    excess: Callable[[float], float], theta: float, scale: float
-) -> tuple[float, float]:
+def _profile(excess: Callable[[float], float], theta: float, scale: float) -> tuple[float, float]:
     """Both ends of the ratios that the likelihood does not refuse; the upper one may be NaN."""
     from scipy.optimize import brentq
 

@@ -73,10 +73,6 @@ class SessionData:
         """Patients in the table."""
         return len(self.labels)
 
-    def per_patient(self, rows: FloatArray) -> FloatArray:
-        """(N,) sums of a column over each patient's rows."""
-        return np.bincount(self.patient, weights=rows, minlength=self.n_patients)
-
 
 def check_sessions(
     frame: pd.DataFrame, columns: SessionColumns, place: Place | None = None
@@ -179,7 +175,9 @@ class _Reader:
         for role, name in self.columns.given().items():
             count = there.count(name)
             if count != 1:
-                what = f"the table has no column {name!r}" if not count else f"{name!r} stands twice"
+                what = (
+                    f"the table has no column {name!r}" if not count else f"{name!r} stands twice"
+                )
                 mend = f"name the column of the {role}; there are: {', '.join(there[:20])}"
                 self._say(name, None, "", what, mend, "missing-column")
 
@@ -188,17 +186,16 @@ class _Reader:
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
             values = column.to_numpy(dtype=np.float64, na_value=np.nan).copy()
             wrong = np.flatnonzero(np.isinf(values))
-            for row in wrong:
-                fault = INFINITE
-                self._say(name, int(row), str(values[row]), fault.what, fault.mend, fault.code)
+            for at in map(int, wrong):
+                what, mend = INFINITE.what, INFINITE.mend
+                self._say(name, at, str(values[at]), what, mend, INFINITE.code)
             values[wrong] = np.nan
             return np.asarray(values)
         values = np.full(len(column), np.nan)
         for row, cell in enumerate(column):
-            value, fault = cell_number(cell)
-            if fault is not None:
-                self._say(name, row, str(cell), fault.what, fault.mend, fault.code)
-            values[row] = value
+            values[row], found = cell_number(cell)
+            if found is not None:
+                self._say(name, row, str(cell), found.what, found.mend, found.code)
         return values
 
     def _days(self, name: str) -> FloatArray:

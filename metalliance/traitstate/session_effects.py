@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from metalliance.numerics.blocks import FloatArray
+from metalliance.numerics.blocks import FloatArray, IntArray
 from metalliance.traitstate.centring import Moments, Pairs, Series, moments
 from metalliance.traitstate.random_slopes import random_slopes
 from metalliance.traitstate.session_components import (
@@ -26,9 +26,12 @@ from metalliance.traitstate.session_components import (
 from metalliance.traitstate.session_precision import within_df, within_model_variance
 
 __all__ = [
+    "CHANGE",
     "FORWARD",
+    "PATHS",
     "REVERSE",
     "SessionEffect",
+    "Statistic",
     "change_effect",
     "contextual_effect",
     "lagged_effect",
@@ -40,6 +43,7 @@ __all__ = [
 
 FORWARD, REVERSE = "alliance→outcome", "outcome→alliance"
 PATHS = {"forward": FORWARD, "reverse": REVERSE}
+CHANGE = "fitted change over sessions"
 LEAST_FOR_SLOPE = 3
 NAN = math.nan
 Statistic = Callable[[FloatArray], FloatArray]
@@ -122,9 +126,13 @@ def same_session_effects(
     m = _moments(pairs)
     n, n_obs = float((m.n > 0).sum()), float(m.n.sum())
     k = _sessions_per_patient(m, by)
-    common = {"estimand": "NA", "path": FORWARD, "route": route, "lag": 0.0, "metric": "z"}
     total = SessionEffect(
         component="total",
+        estimand="NA",
+        path=FORWARD,
+        route=route,
+        lag=0.0,
+        metric="z",
         statistic=_z(lambda w: total_correlation(m, w)),
         slope=None,
         variance=NAN,
@@ -133,10 +141,14 @@ def same_session_effects(
         k_x=1.0,
         k_y=1.0,
         shared=1.0,
-        **common,
     )
     between = SessionEffect(
         component="between_observed",
+        estimand="NA",
+        path=FORWARD,
+        route=route,
+        lag=0.0,
+        metric="z",
         statistic=_z(lambda w: between_correlation(m, w, by)),
         slope=lambda w: between_slope(m, w, by),
         variance=1.0 / (n - 2 - arms) if n > 2 + arms else NAN,
@@ -147,7 +159,6 @@ def same_session_effects(
         shared=k,
         sd_x=_sd_of_means(m, 0),
         sd_y=_sd_of_means(m, 1),
-        **common,
     )
     return total, between
 
@@ -214,7 +225,9 @@ def _within(
     )
 
 
-def partial_effect(pairs: Pairs, lag: int, path: str, *, centred: bool, route: str) -> SessionEffect:
+def partial_effect(
+    pairs: Pairs, lag: int, path: str, *, centred: bool, route: str
+) -> SessionEffect:
     """Coefficient net of the following variable at the leading session, standardised within.
 
     ``centred``: the earlier score as a deviation (an intercept per patient), else as measured.
@@ -242,9 +255,10 @@ def partial_effect(pairs: Pairs, lag: int, path: str, *, centred: bool, route: s
 
 
 def change_effect(series: Series, pairs: Pairs, arms: int, route: str) -> SessionEffect | None:
-    """Patients' slopes of alliance over sessions against their slopes of outcome.
+    """Patients' change of alliance against their change of outcome, along straight lines.
 
-    None where fewer than five patients have three pairs.
+    Each patient's change is the slope over sessions times the span of the sessions. None where
+    fewer than five patients have three pairs.
     """
     clock = _clock_of(series, pairs)
     found = moments(pairs.patient, np.column_stack([clock, pairs.x, pairs.y]), pairs.n_patients)
@@ -254,11 +268,12 @@ def change_effect(series: Series, pairs: Pairs, arms: int, route: str) -> Sessio
         return None
     with np.errstate(invalid="ignore", divide="ignore"):
         slopes = np.where(usable[:, None], found.products[:, 0, 1:] / spread[:, None], NAN)
-    return _of_patients("between_change", slopes[:, 0], slopes[:, 1], arms, route)
+    changes = slopes * _span(pairs.patient, clock, pairs.n_patients)[:, None]
+    return _of_patients("between_change", changes[:, 0], changes[:, 1], arms, route)
 
 
 def post_effects(series: Series, arms: int) -> tuple[SessionEffect, ...]:
-    """Between effects where the outcome is one score per patient: of mean alliance, of its slope."""
+    """Between effects where the outcome is one score per patient: of alliance's mean, its change."""
     known_y = ~np.isnan(series.y)
     sums = np.bincount(
         series.patient[known_y], weights=series.y[known_y], minlength=series.n_patients
@@ -283,8 +298,17 @@ def post_effects(series: Series, arms: int) -> tuple[SessionEffect, ...]:
     if (usable & ~np.isnan(score)).sum() >= 5:
         with np.errstate(invalid="ignore", divide="ignore"):
             slope = np.where(usable, found.products[:, 0, 1] / found.products[:, 0, 0], NAN)
-        effects.append(_of_patients("between_change", slope, score, arms, "slope of alliance"))
+        change = slope * _span(series.patient[known], series.clock[known], series.n_patients)
+        effects.append(_of_patients("between_change", change, score, arms, CHANGE))
     return tuple(effects)
+
+
+def _span(patient: IntArray, clock: FloatArray, n_patients: int) -> FloatArray:
+    """(N,) from each patient's first to the last value of the clock."""
+    low, high = np.full(n_patients, np.inf), np.full(n_patients, -np.inf)
+    np.minimum.at(low, patient, clock)
+    np.maximum.at(high, patient, clock)
+    return np.where(high >= low, high - low, NAN)
 
 
 def _of_patients(

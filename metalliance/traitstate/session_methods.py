@@ -15,8 +15,10 @@ from metalliance.traitstate.centring import (
     detrended,
     pairs_at_lag,
 )
+from metalliance.traitstate.panel_effects import PanelReading, read_panel
 from metalliance.traitstate.session_components import WEIGHTINGS, Weighting
 from metalliance.traitstate.session_effects import (
+    CHANGE,
     SessionEffect,
     change_effect,
     contextual_effect,
@@ -58,8 +60,10 @@ class SessionOptions:
             if getattr(self, name) not in choices:
                 known = ", ".join(choices)
                 raise ValueError(f"{name} {getattr(self, name)!r} is unknown; choose from {known}")
-        if isinstance(self.lag, bool) or not isinstance(self.lag, int) or not (
-            0 <= self.lag <= MOST_LAG
+        if (
+            isinstance(self.lag, bool)
+            or not isinstance(self.lag, int)
+            or not (0 <= self.lag <= MOST_LAG)
         ):
             raise ValueError(f"lag = {self.lag!r} must be a whole number of sessions, 0 to 50")
         return self
@@ -107,7 +111,7 @@ def person_mean(prepared: Prepared) -> tuple[SessionEffect, ...]:
         *_lagged(prepared, trendless, centred=False, route=route),
         contextual_effect(pairs, prepared.weighting, route),
     ]
-    change = change_effect(prepared.series, pairs, prepared.arms, "slopes over sessions")
+    change = change_effect(prepared.series, pairs, prepared.arms, CHANGE)
     if change is None:
         prepared.notes.append(
             "Fewer than five patients have three complete sessions: no between_change effect."
@@ -161,12 +165,48 @@ def _lagged(
 
 def latent(prepared: Prepared) -> tuple[SessionEffect, ...]:
     """Correlation of stable levels, and of deviations from them, by maximum likelihood."""
-    raise SpecificationError("method latent is not there yet")
+    reading, route = _reading(prepared, "latent means (ML)")
+    effects = [
+        reading.effect("between_latent", "NA", "between_r", "between_slope", route),
+        reading.effect("within", "concurrent_r", "within_r", "within_slope", route),
+        reading.contextual(route),
+    ]
+    if prepared.options.lag:
+        effects += reading.lagged(prepared.options.path, route)
+    return tuple(effects)
 
 
 def dynamic_panel(prepared: Prepared) -> tuple[SessionEffect, ...]:
     """Within effects of a first-order process about stable levels, by maximum likelihood."""
-    raise SpecificationError("method dynamic-panel is not there yet")
+    reading, route = _reading(prepared, "dynamic panel (ML)")
+    effects = [reading.effect("within", "concurrent_r", "within_r", "within_slope", route)]
+    if prepared.options.lag:
+        effects += reading.lagged(prepared.options.path, route)
+    return tuple(effects)
+
+
+def _reading(prepared: Prepared, route: str) -> tuple[PanelReading, str]:
+    """The fitted panel; without dynamics only where no lag is asked for, and then that is said."""
+    options, notes = prepared.options, prepared.notes
+    if options.lag > 1:
+        raise SpecificationError(
+            f"method {options.method} is a process from each session to the next: lag is 0 or 1, "
+            f"not {options.lag}; person-mean and fixed-effects take longer lags"
+        )
+    detrend = cast(Detrending, options.detrend)
+    try:
+        reading = read_panel(prepared.series, detrend, "full")
+    except SpecificationError as error:
+        if options.lag or options.method == "dynamic-panel":
+            raise
+        notes.append(f"Deviations of a patient were taken as independent: {error}.")
+        reading = read_panel(prepared.series, detrend, "none")
+        route = f"{route}, independent deviations"
+    if prepared.lines:
+        notes[:] = [text for text in notes if not text.startswith("Within effects are of what is")]
+        notes.append("One straight line common to all patients was part of the model's mean.")
+    notes += [f"{text[:1].upper()}{text[1:]}." for text in reading.fit.notes]
+    return reading, route
 
 
 METHODS: dict[str, Callable[[Prepared], tuple[SessionEffect, ...]]] = {

@@ -107,9 +107,7 @@ def _lines(series: Series, detrend: Detrending) -> Iterator[str]:
     if detrend == "none":
         return
     of_x, of_y = DETRENDED[detrend]
-    named = " and ".join(
-        name for name, taken in (("alliance", of_x), ("outcome", of_y)) if taken
-    )
+    named = " and ".join(name for name, taken in (("alliance", of_x), ("outcome", of_y)) if taken)
     short = 0
     for values, taken in ((series.x, of_x), (series.y, of_y)):
         known = ~np.isnan(values)
@@ -135,7 +133,7 @@ def _means(series: Series, values: FloatArray) -> FloatArray:
     known = ~np.isnan(values)
     n = np.bincount(series.patient[known], minlength=series.n_patients)
     sums = np.bincount(series.patient[known], weights=values[known], minlength=series.n_patients)
-    return np.divide(sums, n, out=np.full(len(sums), np.nan), where=n > 0)
+    return np.asarray(np.divide(sums, n, out=np.full(len(sums), np.nan), where=n > 0))
 
 
 def _therapists(data: SessionData, series: Series) -> Iterator[str]:

@@ -12,7 +12,6 @@ __all__ = [
     "REPLICATES",
     "covariance_of",
     "limits",
-    "mean_reliability",
     "percentile_limits",
     "resampled",
     "within_df",
@@ -20,7 +19,6 @@ __all__ = [
 ]
 
 REPLICATES = 1000
-LEAST_DF = 1.0
 
 
 def resampled(n_patients: int, seed: int, replicates: int = REPLICATES) -> FloatArray:
@@ -94,38 +92,3 @@ def within_df(n: FloatArray, lines: bool) -> float:
 def within_model_variance(df: float) -> float:
     """Var(z) = 1/(df − 1): one slope for all patients, independent residuals."""
     return 1.0 / (df - 1) if df > 1 else math.nan
-
-
-def mean_reliability(icc: float, autocorrelation: float, k: float) -> float:
-    r"""Reliability of the mean of k sessions with autocorrelated deviations.
-
-    λ_k = ICC/(ICC + (1 − ICC)·c_k/k) with c_k = 1 + 2 Σ_{j<k} (1 − j/k) φ^j; φ = 0 gives
-    Spearman and Brown's.
-
-    Parameters
-    ----------
-    icc : float
-        Share of the variance of single scores that is stable.
-    autocorrelation : float
-        φ, of the deviations at successive sessions.
-    k : float
-        Sessions; rounded to a whole number, at least 1.
-
-    References
-    ----------
-    Lüdtke, O., et al. (2008). Psychological Methods, 13, 203–229.
-    https://doi.org/10.1037/a0012869
-
-    Examples
-    --------
-    >>> round(mean_reliability(.7, 0, 8), 2), round(mean_reliability(.7, .5, 8), 2)
-    (0.95, 0.88)
-    """
-    if not (math.isfinite(icc) and math.isfinite(k)):
-        return math.nan
-    sessions = max(int(round(k)), 1)
-    phi = autocorrelation if math.isfinite(autocorrelation) else 0.0
-    lags = np.arange(1, sessions)
-    factor = 1.0 + 2.0 * float(((1.0 - lags / sessions) * phi**lags).sum())
-    noise = (1.0 - icc) * factor / sessions
-    return icc / (icc + noise) if icc + noise > 0 else math.nan

@@ -10,12 +10,15 @@ import pandas as pd
 
 from metalliance.effectsize.correlation import r_variance_from_z
 from metalliance.effectsize.slopes import n_effective
+from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import FloatArray
+from metalliance.numerics.panel import PanelFit, fit_panel
+from metalliance.numerics.panel_quantities import panel_quantities
 from metalliance.traitstate.centring import Series
 from metalliance.traitstate.disaggregation import EFFECT_COLUMNS, MEASURE_COLUMNS
 from metalliance.traitstate.session_effects import SessionEffect
 from metalliance.traitstate.session_measures import measure_facts
-from metalliance.traitstate.session_precision import covariance_of, limits, mean_reliability
+from metalliance.traitstate.session_precision import covariance_of, limits
 
 __all__ = ["effect_rows", "measure_rows"]
 
@@ -121,19 +124,47 @@ def _row(
     }
 
 
-def measure_rows(series: Series, draws: FloatArray) -> pd.DataFrame:
-    """Alliance and outcome as they are analysed (outcome turned where high means worse)."""
+def measure_rows(series: Series, draws: FloatArray, notes: list[str]) -> pd.DataFrame:
+    """Alliance and outcome as they are analysed (outcome turned where high means worse).
+
+    Autocorrelation and what rests on it are missing where the data cannot tell it from stable
+    differences; ``notes`` says why.
+    """
+    try:
+        fit = fit_panel(
+            series.patient, series.session, series.x, series.y, dynamics="diagonal", initial="free"
+        )
+    except SpecificationError as error:
+        notes.append(f"Autocorrelation was not estimated: {error}.")
+        fit = None
+    if fit is not None and not fit.converged:
+        notes.append("Autocorrelation was not estimated: its likelihood has no maximum.")
+        fit = None
     rows = []
-    for name, values in (("alliance", series.x), ("outcome", series.y)):
+    for variable, name, values in (("x", "alliance", series.x), ("y", "outcome", series.y)):
         facts = measure_facts(series, values, draws)
         row: dict[str, object] = {"measure": name}
         row |= {column: getattr(facts, column) for column in facts.__slots__}
-        row |= {
-            "icc_model": math.nan,
-            "autocorrelation": math.nan,
-            "autocorrelation_low": math.nan,
-            "autocorrelation_high": math.nan,
-            "reliability": mean_reliability(facts.icc, 0.0, facts.sessions),
-        }
+        row |= _dynamics(fit, variable, facts.sessions, facts.patients)
         rows.append(row)
     return pd.DataFrame(rows, columns=list(MEASURE_COLUMNS))
+
+
+def _dynamics(
+    fit: PanelFit | None, variable: str, sessions: float, patients: int
+) -> dict[str, object]:
+    """What the fitted autocorrelation says of one measure, with limits."""
+    if fit is None:
+        return {}
+    found = panel_quantities(fit, covariance="robust", mean_of=max(round(sessions), 1))
+    row: dict[str, object] = {}
+    for column, quantity, least in (
+        ("icc_stable", "icc", 0.0),
+        ("autocorrelation", "autocorrelation", -1.0),
+        ("reliability", "reliability", 0.0),
+    ):
+        at = found.at(f"{quantity}_{variable}")
+        value, se = float(found.estimate[at]), float(found.std_error[at])
+        low, high = limits(value, se, patients - 1)
+        row |= {column: value, f"{column}_low": max(low, least), f"{column}_high": min(high, 1.0)}
+    return row
