@@ -88,10 +88,9 @@ def disaggregate(
     ``within``, of deviations from them (the repeated-measures correlation); ``between_change``,
     of patients' changes along their straight lines; ``contextual``, the between slope less the
     within slope.
-    Its ``lagged_partial`` is the coefficient of the deviation beside the patient's mean and the
-    lagged outcome as measured, by least squares. ``fixed-effects``: within effects only, with an
-    intercept for each patient. Both lagged partial coefficients are biased with few sessions
-    (Nickell, 1981); ``dynamic-panel`` is not: maximum likelihood of a first-order process about
+    ``fixed-effects``: the within effects alone; an intercept for each patient gives the numbers of
+    centring. Their lagged effects are biased with few sessions, ``lagged_partial`` most (Nickell,
+    1981); those of ``dynamic-panel`` are not: maximum likelihood of a first-order process about
     patients' stable levels. ``latent``: the same likelihood, read for the correlation of stable
     levels (``between_latent``) and of the deviations from them.
 

@@ -23,7 +23,6 @@ __all__ = [
     "partial_coefficient",
     "patient_correlation",
     "pooled_products",
-    "raw_partial_coefficient",
     "total_correlation",
     "within_correlation",
     "within_slope",
@@ -118,30 +117,6 @@ def partial_coefficient(m: Moments, weights: FloatArray) -> tuple[FloatArray, Fl
     s = pooled_products(m, weights)
     design = s[:, [0, 2]][:, :, [0, 2]]
     return _standardised(_solved(design, s[:, [0, 2], 1])[:, 0], s)
-
-
-def raw_partial_coefficient(m: Moments, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The same with the earlier y as it was measured, and with the patient's mean x beside.
-
-    y on 1, x − x̄_i, x̄_i, y_earlier, by least squares over pairs: the common multilevel model
-    without its random intercept. The earlier outcome carries stable differences between patients,
-    so that its coefficient is too large.
-    """
-    within = pooled_products(m, weights)
-    between = between_products(m, weights, "occasions")
-    both = within + between
-    # x - mean, mean x, earlier y; deviations are orthogonal to means within every patient.
-    zero = np.zeros(len(weights))
-    design = np.stack(
-        [
-            np.stack([within[:, 0, 0], zero, within[:, 0, 2]], axis=1),
-            np.stack([zero, between[:, 0, 0], between[:, 0, 2]], axis=1),
-            np.stack([within[:, 0, 2], between[:, 0, 2], both[:, 2, 2]], axis=1),
-        ],
-        axis=1,
-    )
-    target = np.stack([within[:, 0, 1], between[:, 0, 1], both[:, 1, 2]], axis=1)
-    return _standardised(_solved(design, target)[:, 0], within)
 
 
 def patient_correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:

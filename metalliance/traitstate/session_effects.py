@@ -18,7 +18,6 @@ from metalliance.traitstate.session_components import (
     partial_coefficient,
     patient_correlation,
     pooled_products,
-    raw_partial_coefficient,
     total_correlation,
     within_correlation,
     within_slope,
@@ -225,16 +224,13 @@ def _within(
     )
 
 
-def partial_effect(
-    pairs: Pairs, lag: int, path: str, *, centred: bool, route: str
-) -> SessionEffect:
+def partial_effect(pairs: Pairs, lag: int, path: str, *, route: str) -> SessionEffect:
     """Coefficient net of the following variable at the leading session, standardised within.
 
-    ``centred``: the earlier score as a deviation (an intercept per patient), else as measured.
+    All three scores are deviations from the patient's means over the pairs.
     """
     known = pairs.where(~np.isnan(pairs.prior))
     m = moments(known.patient, np.column_stack([known.x, known.y, known.prior]), known.n_patients)
-    of = partial_coefficient if centred else raw_partial_coefficient
     several = m.n > 1
     return SessionEffect(
         component="within",
@@ -243,9 +239,9 @@ def partial_effect(
         route=route,
         lag=float(lag),
         metric="beta",
-        statistic=lambda w: of(m, w)[1],
-        slope=lambda w: of(m, w)[0],
-        variance=_partial_variance(m) if centred else NAN,
+        statistic=lambda w: partial_coefficient(m, w)[1],
+        slope=lambda w: partial_coefficient(m, w)[0],
+        variance=_partial_variance(m),
         n=float(several.sum()),
         n_obs=float(m.n[several].sum()),
         sd_x=_sd_within(m, 0),
@@ -273,7 +269,7 @@ def change_effect(series: Series, pairs: Pairs, arms: int, route: str) -> Sessio
 
 
 def post_effects(series: Series, arms: int) -> tuple[SessionEffect, ...]:
-    """Between effects where the outcome is one score per patient: of alliance's mean, its change."""
+    """Mean alliance, and change of alliance, against an outcome that each patient has once."""
     known_y = ~np.isnan(series.y)
     sums = np.bincount(
         series.patient[known_y], weights=series.y[known_y], minlength=series.n_patients

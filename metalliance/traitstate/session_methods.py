@@ -34,6 +34,10 @@ __all__ = ["METHODS", "Method", "Prepared", "SessionOptions", "without_within"]
 
 Method = Literal["person-mean", "latent", "fixed-effects", "dynamic-panel"]
 MOST_LAG = 50
+BIASED = (
+    "With few sessions lagged effects of centred scores are biased, lagged_partial most: a "
+    "patient's mean carries the errors of later sessions (Nickell). Method dynamic-panel is not."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +106,13 @@ class Prepared:
 
 def person_mean(prepared: Prepared) -> tuple[SessionEffect, ...]:
     """Patient means and deviations from them, least squares."""
-    options, route = prepared.options, "person-mean centring"
+    route = "person-mean centring"
     pairs = pairs_at_lag(prepared.series)
     trendless = prepared.trendless()
     effects = [
         *same_session_effects(pairs, prepared.weighting, prepared.arms, route),
         within_effect(_pairs(trendless), lines=prepared.lines, route=route),
-        *_lagged(prepared, trendless, centred=False, route=route),
+        *_lagged(prepared, trendless, route=route),
         contextual_effect(pairs, prepared.weighting, route),
     ]
     change = change_effect(prepared.series, pairs, prepared.arms, CHANGE)
@@ -118,12 +122,6 @@ def person_mean(prepared: Prepared) -> tuple[SessionEffect, ...]:
         )
     else:
         effects.append(change)
-    if options.lag:
-        prepared.notes.append(
-            "The lagged_partial coefficient of person-mean centring holds the outcome of the "
-            "leading session constant as it was measured; with few sessions it is biased "
-            "(method dynamic-panel is not)."
-        )
     return tuple(effects)
 
 
@@ -135,14 +133,9 @@ def fixed_effects(prepared: Prepared) -> tuple[SessionEffect, ...]:
         "Fixed effects take out everything stable about a patient: they say nothing on "
         "differences between patients."
     )
-    if prepared.options.lag:
-        prepared.notes.append(
-            "With few sessions the lagged_partial coefficient of fixed effects is biased (the "
-            "lagged outcome correlates with the patient's mean error); method dynamic-panel is not."
-        )
     return (
         within_effect(_pairs(trendless), lines=prepared.lines, route=route),
-        *_lagged(prepared, trendless, centred=True, route=route),
+        *_lagged(prepared, trendless, route=route),
     )
 
 
@@ -150,16 +143,15 @@ def _pairs(series: Series) -> Pairs:
     return pairs_at_lag(series)
 
 
-def _lagged(
-    prepared: Prepared, trendless: Series, *, centred: bool, route: str
-) -> tuple[SessionEffect, ...]:
+def _lagged(prepared: Prepared, trendless: Series, route: str) -> tuple[SessionEffect, ...]:
     options = prepared.options
     if not options.lag:
         return ()
+    prepared.notes.append(BIASED)
     pairs = pairs_at_lag(trendless, options.lag, options.path)
     return (
         lagged_effect(pairs, options.lag, options.path, lines=prepared.lines, route=route),
-        partial_effect(pairs, options.lag, options.path, centred=centred, route=route),
+        partial_effect(pairs, options.lag, options.path, route=route),
     )
 
 
