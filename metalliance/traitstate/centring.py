@@ -13,6 +13,7 @@ from metalliance.numerics.blocks import FloatArray, IntArray
 from metalliance.traitstate.session_data import SessionData
 
 __all__ = [
+    "DETRENDED",
     "DETRENDINGS",
     "Detrending",
     "Moments",

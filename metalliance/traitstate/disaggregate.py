@@ -146,9 +146,8 @@ def disaggregate_data(data: SessionData, options: SessionOptions) -> Disaggregat
     """`disaggregate` for sessions that have been read."""
     series = oriented(data, options.outcome_positive)
     arms = 1 if data.arm is None else len(np.unique(data.arm))
-    notes = list(
-        session_notes(data, series, cast(Detrending, options.detrend), options.outcome_positive)
-    )
+    detrend = cast(Detrending, options.detrend)
+    notes = list(session_notes(data, series, detrend, options.outcome_positive))
     prepared = Prepared(options=options, series=series, arms=arms, notes=notes)
     effects = without_within(prepared)
     if effects is None:
@@ -157,7 +156,7 @@ def disaggregate_data(data: SessionData, options: SessionOptions) -> Disaggregat
     table, covariance = effect_rows(effects, draws, notes)
     if not len(table):
         raise SpecificationError("these sessions give no effect at all: " + " ".join(notes))
-    measures = measure_rows(series, draws, notes)
+    measures = measure_rows(series, draws, notes, detrend)
     call: dict[str, object] = {**options.described(), "replicates": REPLICATES}
     return Disaggregation(
         table=table,

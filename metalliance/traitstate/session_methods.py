@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from typing import Literal, cast
 
 from metalliance.errors import SpecificationError
@@ -64,11 +65,8 @@ class SessionOptions:
             if getattr(self, name) not in choices:
                 known = ", ".join(choices)
                 raise ValueError(f"{name} {getattr(self, name)!r} is unknown; choose from {known}")
-        if (
-            isinstance(self.lag, bool)
-            or not isinstance(self.lag, int)
-            or not (0 <= self.lag <= MOST_LAG)
-        ):
+        whole = isinstance(self.lag, Integral) and not isinstance(self.lag, bool)
+        if not whole or not 0 <= self.lag <= MOST_LAG:
             raise ValueError(f"lag = {self.lag!r} must be a whole number of sessions, 0 to 50")
         return self
 

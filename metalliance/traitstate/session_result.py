@@ -14,7 +14,7 @@ from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.panel import PanelFit, fit_panel
 from metalliance.numerics.panel_quantities import panel_quantities
-from metalliance.traitstate.centring import Series
+from metalliance.traitstate.centring import DETRENDED, Detrending, Series
 from metalliance.traitstate.disaggregation import EFFECT_COLUMNS, MEASURE_COLUMNS
 from metalliance.traitstate.session_effects import SessionEffect
 from metalliance.traitstate.session_measures import measure_facts
@@ -124,15 +124,26 @@ def _row(
     }
 
 
-def measure_rows(series: Series, draws: FloatArray, notes: list[str]) -> pd.DataFrame:
+def measure_rows(
+    series: Series, draws: FloatArray, notes: list[str], detrend: Detrending = "none"
+) -> pd.DataFrame:
     """Alliance and outcome as they are analysed (outcome turned where high means worse).
 
     Autocorrelation and what rests on it are missing where the data cannot tell it from stable
-    differences; ``notes`` says why.
+    differences; ``notes`` says why. ``detrend`` takes a straight line common to all patients out
+    of it.
     """
+    of_x, of_y = DETRENDED[detrend]
     try:
         fit = fit_panel(
-            series.patient, series.session, series.x, series.y, dynamics="diagonal", initial="free"
+            series.patient,
+            series.session,
+            series.x,
+            series.y,
+            trend_x=series.clock if of_x else None,
+            trend_y=series.clock if of_y else None,
+            dynamics="diagonal",
+            initial="free",
         )
     except SpecificationError as error:
         notes.append(f"Autocorrelation was not estimated: {error}.")
