@@ -88,9 +88,7 @@ def _refuse_known(before: Review, rows: Rows) -> None:
         raise file_problem(before.path, "known-study", what, "give the new study another id")
 
 
-def _append(
-    book: Any, before: Review, name: str, rows: Sequence[Mapping[str, object]]
-) -> Change:
+def _append(book: Any, before: Review, name: str, rows: Sequence[Mapping[str, object]]) -> Change:
     sheet, definition = sheet_called(book, name), before.codebook[name]
     header, columns = header_of(sheet, definition) if sheet is not None else (0, {})
     missing = sorted({key for row in rows for key in row} - set(columns))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from numbers import Integral
 from typing import Literal, cast
 
 from metalliance.errors import SpecificationError
@@ -65,7 +64,7 @@ class SessionOptions:
             if getattr(self, name) not in choices:
                 known = ", ".join(choices)
                 raise ValueError(f"{name} {getattr(self, name)!r} is unknown; choose from {known}")
-        whole = isinstance(self.lag, Integral) and not isinstance(self.lag, bool)
+        whole = hasattr(self.lag, "__index__") and not isinstance(self.lag, bool)
         if not whole or not 0 <= self.lag <= MOST_LAG:
             raise ValueError(f"lag = {self.lag!r} must be a whole number of sessions, 0 to 50")
         return self

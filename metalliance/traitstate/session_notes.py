@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from metalliance.numerics.blocks import FloatArray
-from metalliance.traitstate.centring import DETRENDED, Detrending, Series
+from metalliance.traitstate.centring import DETRENDED, Detrending, Series, moments
 from metalliance.traitstate.session_data import SessionData
 from metalliance.traitstate.session_measures import group_share
 
 __all__ = ["one_score_per_patient", "session_notes"]
 
 FEW_PATIENTS = 20
+CLEAR_DRIFT = 2.0  # standard errors
 
 
 def one_score_per_patient(patient: np.ndarray, values: FloatArray, n_patients: int) -> bool:
@@ -36,6 +37,7 @@ def session_notes(
         *_single(data, series),
         *_constant(data),
         *_lines(series, detrend),
+        *_drift(series, detrend),
         *_clock(data, detrend),
         *_therapists(data, series),
         *_arms(data),
@@ -49,6 +51,8 @@ def _orientation(outcome_positive: str) -> Iterator[str]:
             "A high outcome score means worse: its sign was turned, so that positive effects mean "
             "that a better alliance goes with a better outcome."
         )
+    else:
+        yield "A high outcome score is taken to mean better (outcome_positive)."
 
 
 def _missing(data: SessionData) -> Iterator[str]:
@@ -60,7 +64,8 @@ def _missing(data: SessionData) -> Iterator[str]:
             "the same session."
         )
     if neither:
-        yield f"{neither:,} rows have neither score and were passed over."
+        what = "1 row has" if neither == 1 else f"{neither:,} rows have"
+        yield f"{what} neither score; passed over."
     complete = x & y
     steps = np.diff(data.session[complete])[np.diff(data.patient[complete]) == 0]
     if len(steps):
@@ -117,6 +122,36 @@ def _lines(series: Series, detrend: Detrending) -> Iterator[str]:
         f"Within effects are of what is left of {named} after each patient's own straight line; "
         f"{short} patient(s) with fewer than three sessions have no line and drop out of them."
     )
+
+
+def _drift(series: Series, detrend: Detrending) -> Iterator[str]:
+    """Whether both scores move over treatment, which alone makes them go together."""
+    if detrend != "none":
+        return
+    drifts = [_mean_drift(series, values) for values in (series.x, series.y)]
+    if all(abs(mean) > CLEAR_DRIFT * se for mean, se in drifts):
+        (x, _), (y, _) = drifts
+        share = "the same way" if x * y > 0 else "opposite ways"
+        yield (
+            f"Alliance and outcome (oriented) both drift over treatment, {share}: part of the "
+            "within effects is this common course. detrend takes it out."
+        )
+
+
+def _mean_drift(series: Series, values: FloatArray) -> tuple[float, float]:
+    """Mean over patients of the slope over the clock, weighted by its spread; and its SE."""
+    known = ~np.isnan(values)
+    m = moments(
+        series.patient[known],
+        np.column_stack([series.clock[known], values[known]]),
+        series.n_patients,
+    )
+    total = float(m.products[:, 0, 0].sum())
+    if total <= 0:
+        return 0.0, 1.0
+    mean = float(m.products[:, 0, 1].sum()) / total
+    rest = m.products[:, 0, 1] - mean * m.products[:, 0, 0]
+    return mean, float(np.sqrt((rest**2).sum())) / total
 
 
 def _clock(data: SessionData, detrend: Detrending) -> Iterator[str]:
