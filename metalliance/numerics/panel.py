@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike
 from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.panel_likelihood import Panel
-from metalliance.numerics.panel_maximum import PanelMaximum, maximise_panel
+from metalliance.numerics.panel_maximum import PanelMaximum, maximise_panel, rough_maximum
 from metalliance.numerics.panel_process import (
     Dynamics,
     Initial,
+    Numbers,
+    Process,
     process,
 )
 from metalliance.numerics.panel_rows import (
@@ -176,7 +178,7 @@ def fit_panel(
     _known("dynamics", dynamics, Dynamics)
     _known("initial", initial, Initial)
     rows = checked_rows(patient, occasion, x, y, trend_x, trend_y)
-    refuse_unidentified(rows, dynamics)
+    refuse_unidentified(rows, dynamics, initial)
     panel = laid_out(rows)
     starts = _starts(rows, panel, dynamics, initial, start)
     return _in_data_units(maximise_panel(panel, dynamics, initial, starts), rows, dynamics, initial)
@@ -197,11 +199,11 @@ def _starts(
         return [start.theta]
     if initial == "stationary":
         return moment_starts(rows, dynamics, initial)
-    narrower = maximise_panel(
+    narrower = rough_maximum(
         panel, dynamics, "stationary", moment_starts(rows, dynamics, "stationary")
     )
-    inside = restart(narrower.theta, dynamics, "stationary", initial)
-    return [inside, moment_starts(rows, dynamics, initial)[0]]
+    inside = restart(narrower, dynamics, "stationary", initial)
+    return [inside, *moment_starts(rows, dynamics, initial)]
 
 
 def _in_data_units(
@@ -217,7 +219,7 @@ def _in_data_units(
     widened = np.block([[matrix, np.zeros((len(mean), m))], [np.zeros((m, len(mean))), np.eye(m)]])
     seen = ~np.isnan(rows.values)
     first = model.omega[2:, 2:]
-    boundary = _singular(model.psi, model.psi + first)
+    boundary = _singular(model.psi)
     return PanelFit(
         dynamics=dynamics,
         initial=initial,
@@ -235,7 +237,7 @@ def _in_data_units(
         n_values=int(seen.sum()),
         converged=found.converged,
         boundary=boundary,
-        notes=_notes(found, model.phi, boundary),
+        notes=_notes(found, model, boundary),
         decrement=found.decrement,
         evaluations=found.evaluations,
         starts=found.starts,
@@ -246,25 +248,31 @@ def _in_data_units(
     )
 
 
-def _singular(psi: FloatArray, total: FloatArray) -> bool:
-    unit = 1 / np.sqrt(np.diagonal(total))
-    return bool(np.linalg.eigvalsh(psi * np.outer(unit, unit))[0] < _SINGULAR)
+def _singular(covariance: Numbers) -> bool:
+    """Of variables in units of their standard deviation."""
+    return bool(np.linalg.eigvalsh(covariance)[0] < _SINGULAR)
 
 
-def _notes(found: PanelMaximum, phi: FloatArray, boundary: bool) -> tuple[str, ...]:
+def _notes(found: PanelMaximum, model: Process, boundary: bool) -> tuple[str, ...]:
     notes = []
     if not found.converged:
-        notes.append("no maximum of the likelihood was reached; do not use these estimates")
+        notes.append(
+            "no maximum of the likelihood was reached (it may rise without end towards a singular "
+            "covariance): do not use these estimates"
+        )
     if boundary:
         notes.append(
             "the traits' covariance is singular (a variance of zero or a correlation of 1 or -1): "
             "standard errors are conditional on it"
         )
-    elif found.flat:
+    if not boundary and _singular(model.omega):
+        notes.append("the covariance of the first state is singular; errors are conditional on it")
+    if found.flat:
         notes.append(
-            "the likelihood is flat in some direction: these data hardly identify the model"
+            "the likelihood is flat in some direction: what depends on it has an enormous standard "
+            "error"
         )
-    size = float(np.abs(np.linalg.eigvals(phi)).max())
+    size = float(np.abs(np.linalg.eigvals(model.phi)).max())
     if size >= 1:
         notes.append("the process is not stationary: within-patient correlations do not exist")
     elif size > _UNIT_ROOT:

@@ -25,16 +25,18 @@ from metalliance.numerics.panel_process import (
     process,
 )
 
-__all__ = ["PanelMaximum", "maximise_panel"]
+__all__ = ["PanelMaximum", "maximise_panel", "rough_maximum"]
 
 _DIFFERENCE = 1e-5
-_GRADIENT = 1e-3  # in standard errors
+_ROUGH = 0.05  # gradient at the end of a climb, in standard errors
+_FINE = 1e-5
 _NEAR = 1e-2
 _CONVERGED = 1e-10
+_SETTLED = 1e-9
 _RESOLVED = 1e-18
-_FLAT = 1e-9
+_FLAT = 1e-7
 _POLISHES = 20
-_CURVATURES = 6
+_CURVATURES = 25
 _UNREACHABLE = 1e12
 
 
@@ -131,23 +133,11 @@ class _Curvature:
 def maximise_panel(
     panel: Panel, dynamics: Dynamics, initial: Initial, starts: Sequence[FloatArray]
 ) -> PanelMaximum:
-    """Climb from every start by BFGS, then finish the best by Newton's method.
-
-    Each climb is scaled by the expected information at its start, so that steps are counted in
-    standard errors.
-    """
+    """Climb from every start by BFGS, then finish the best by Newton's method."""
     surface = _Surface(panel, dynamics, initial)
-    climbs = [_climb(surface, start) for start in starts]
-    theta = max(climbs, key=lambda climb: climb[0])[1]
-    for _ in range(_CURVATURES):
-        at, _, gradient = surface.look(theta)
-        information = surface.information(theta, at.coefficients)
-        curvature = _curvature(information, len(at.coefficients))
-        theta, decrement, settled = _polish(surface, theta, at, gradient, curvature)
-        if settled:
-            break
+    theta, decrement, information, curvature = _finish(surface, _highest(surface, starts))
     at, slopes, _ = surface.look(theta)
-    covariance = _inverse(information, curvature, len(at.coefficients))
+    covariance = _inverse(information, curvature, panel.n_columns)
     scores = patient_scores(panel, at, slopes)
     spread = covariance @ scores.T
     n = panel.n_patients
@@ -164,7 +154,44 @@ def maximise_panel(
     )
 
 
-def _climb(surface: _Surface, start: FloatArray) -> tuple[float, FloatArray]:
+def _finish(
+    surface: _Surface, theta: FloatArray
+) -> tuple[FloatArray, float, FloatArray, _Curvature]:
+    """Newton's method from the end of a climb, until the curvature is that of the optimum."""
+    decrement = np.inf
+    for _ in range(_CURVATURES):
+        at, _, gradient = surface.look(theta)
+        information = surface.information(theta, at.coefficients)
+        if not np.isfinite(information).all():
+            unknown = np.full_like(information, np.nan)
+            nowhere = _Curvature(np.full(len(theta), np.nan), np.full((len(theta),) * 2, np.nan))
+            return theta, np.inf, unknown, nowhere
+        curvature = _curvature(information, len(at.coefficients))
+        theta, decrement, settled = _polish(surface, theta, at, gradient, curvature)
+        if settled:
+            break
+    return theta, decrement, information, curvature
+
+
+def rough_maximum(
+    panel: Panel, dynamics: Dynamics, initial: Initial, starts: Sequence[FloatArray]
+) -> FloatArray:
+    """θ near the best optimum: a start for a wider model."""
+    return _highest(_Surface(panel, dynamics, initial), starts)
+
+
+def _highest(surface: _Surface, starts: Sequence[FloatArray]) -> FloatArray:
+    """Where the highest of all climbs ends."""
+    climbs = [_climb(surface, start, _ROUGH) for start in starts]
+    top = max(climbs, key=lambda climb: climb[0])[1]
+    return _climb(surface, top, _FINE)[1]
+
+
+def _climb(surface: _Surface, start: FloatArray, tolerance: float) -> tuple[float, FloatArray]:
+    """Likelihood and place at the end of an ascent by BFGS.
+
+    It is scaled by the expected information at its start, so that steps are in standard errors.
+    """
     from scipy import optimize
 
     at, slopes, _ = surface.look(start)
@@ -180,7 +207,7 @@ def _climb(surface: _Surface, start: FloatArray) -> tuple[float, FloatArray]:
             return _UNREACHABLE, np.zeros(len(steps))
         return -here.log_lik, -(gradient @ unit)
 
-    options = {"gtol": _GRADIENT, "maxiter": 200}
+    options = {"gtol": tolerance, "maxiter": 200}
     found = optimize.minimize(
         height, np.zeros(len(start)), jac=True, method="BFGS", options=options
     )
@@ -197,9 +224,10 @@ def _curvature(information: FloatArray, q: int) -> _Curvature:
 
 
 def _inverse(information: FloatArray, curvature: _Curvature, q: int) -> FloatArray:
-    """Covariance of coefficients and θ; none along directions without curvature."""
-    usable = curvature.values > _FLAT
-    half = curvature.directions[:, usable] / np.sqrt(curvature.values[usable])
+    """Covariance of coefficients and θ; enormous along directions without curvature."""
+    if np.isnan(information).any():
+        return information
+    half = curvature.directions / np.sqrt(np.maximum(curvature.values, _FLAT))
     theta = half @ half.T
     gain = np.linalg.solve(information[:q, :q], information[:q, q:])
     mean = np.linalg.inv(information[:q, :q]) + gain @ theta @ gain.T
@@ -228,7 +256,7 @@ def _polish(
         if not promised < decrement:
             break
         theta, step, decrement = theta + step, following, promised
-    return theta, decrement, moved < 1e-6
+    return theta, decrement, moved < _SETTLED
 
 
 def _search(surface: _Surface, theta: FloatArray, at: Evaluation, step: FloatArray) -> FloatArray:

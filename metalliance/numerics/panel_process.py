@@ -35,6 +35,7 @@ Numbers = NDArray[Any]
 
 _STEP = 1e-30
 _LAGGED = {"full": 4, "diagonal": 2, "none": 0}
+_FIRST = {"stationary": 3, "free": 6, "free-correlated": 10}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +65,7 @@ class Process:
 
 def n_working(dynamics: Dynamics, initial: Initial) -> int:
     """How many working parameters a model has."""
-    start = {"stationary": 3, "free": 6, "free-correlated": 10}[initial]
-    return start + 3 + _LAGGED[dynamics]
+    return _FIRST[initial] + 3 + _LAGGED[dynamics]
 
 
 def process(theta: Numbers, dynamics: Dynamics, initial: Initial) -> Process:
@@ -80,8 +80,10 @@ def process(theta: Numbers, dynamics: Dynamics, initial: Initial) -> Process:
 
     Notes
     -----
-    Ψ (and every covariance of a first state) enters by a Cholesky factor with unrestricted
-    diagonal, so that a singular one is an ordinary point; Σ by one with a logarithmic diagonal.
+    Ψ, and the covariance of a free first state, is SS with a symmetric S. A singular Ψ is then an
+    ordinary point: the likelihood is level along the direction that takes S through 0 and curved
+    there, whereas the columns of a Cholesky factor lose their meaning with a pivot. Σ has a
+    Cholesky factor with a logarithmic diagonal.
     A stationary process with all of Φ is given by its stationary covariance Γ = LL' and by a
     2 × 2 matrix A without restriction: with BB' = I + AA' the first-order partial autocorrelation
     C = B⁻¹A has singular values below 1, and
@@ -95,7 +97,7 @@ def process(theta: Numbers, dynamics: Dynamics, initial: Initial) -> Process:
     ----------
     Ansley & Kohn (1986), doi:10.1080/00949658608810893.
     """
-    first = _first_size(initial)
+    first = _FIRST[initial]
     lagged = theta[..., first : first + _LAGGED[dynamics]]
     root = _log_factor(theta[..., first + _LAGGED[dynamics] :])
     if initial != "stationary":
@@ -123,12 +125,9 @@ def working(model: Process, dynamics: Dynamics, initial: Initial) -> FloatArray:
     For ``stationary``, Φ must be stationary; the covariance of the first state is ignored there.
     """
     omega, phi, sigma = model.omega.real, model.phi.real, model.sigma.real
-    if initial == "free-correlated":
-        first = _semi_factor(omega)[np.tril_indices(4)]
-    else:
-        first = _semi_factor(omega[:2, :2])[np.tril_indices(2)]
+    first = _root(omega) if initial == "free-correlated" else _root(omega[:2, :2])
     if initial == "free":
-        first = np.r_[first, _semi_factor(omega[2:, 2:])[np.tril_indices(2)]]
+        first = np.r_[first, _root(omega[2:, 2:])]
     if initial == "stationary" and dynamics == "full":
         gamma = stationary_covariance(phi, sigma)
         root = np.linalg.cholesky(gamma)
@@ -225,25 +224,23 @@ def jacobian(
     return np.asarray(values[0].real), np.asarray(values.imag / _STEP)
 
 
-def _first_size(initial: Initial) -> int:
-    return {"stationary": 3, "free": 6, "free-correlated": 10}[initial]
-
-
 def _first(theta: Numbers, initial: Initial) -> Numbers:
     """Covariance of the traits alone if stationary, else of traits and first states."""
     if initial == "free-correlated":
-        return _square_of_factor(theta, 4)
-    psi = _square_of_factor(theta[..., :3], 2)
+        return _squared(theta, 4)
+    psi = _squared(theta[..., :3], 2)
     if initial == "stationary":
         return psi
-    return _block(psi, _square_of_factor(theta[..., 3:], 2))
+    return _block(psi, _squared(theta[..., 3:], 2))
 
 
-def _square_of_factor(entries: Numbers, size: int) -> Numbers:
-    """LL' from the lower triangle of L, row by row."""
-    L = np.zeros((*entries.shape[:-1], size, size), dtype=entries.dtype)
-    L[..., *np.tril_indices(size)] = entries
-    return L @ transpose(L)
+def _squared(entries: Numbers, size: int) -> Numbers:
+    """SS of a symmetric S, given by its lower triangle row by row."""
+    S = np.zeros((*entries.shape[:-1], size, size), dtype=entries.dtype)
+    row, column = np.tril_indices(size)
+    S[..., row, column] = entries
+    S[..., column, row] = entries
+    return S @ S
 
 
 def _log_factor(entries: Numbers) -> Numbers:
@@ -263,10 +260,11 @@ def _factor_of(matrix: Numbers) -> Numbers:
     return L
 
 
-def _semi_factor(matrix: FloatArray) -> FloatArray:
-    """Cholesky factor of a matrix that may be singular, by way of a small ridge."""
-    ridge = 1e-12 * max(float(np.trace(matrix)), 1e-12)
-    return np.asarray(np.linalg.cholesky(matrix + ridge * np.eye(len(matrix))))
+def _root(matrix: FloatArray) -> FloatArray:
+    """Lower triangle, row by row, of the symmetric root of a covariance."""
+    values, vectors = np.linalg.eigh(matrix)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return np.asarray(root[np.tril_indices(len(root))])
 
 
 def _square(entries: Numbers) -> Numbers:

@@ -12,7 +12,7 @@ from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.linalg import dependent_columns
 from metalliance.numerics.panel_likelihood import Panel, panel_of
-from metalliance.numerics.panel_process import Dynamics
+from metalliance.numerics.panel_process import Dynamics, Initial
 
 __all__ = ["PanelRows", "Trend", "checked_rows", "laid_out", "refuse_unidentified"]
 
@@ -21,8 +21,7 @@ Trend = ArrayLike | Literal["linear"] | None
 _FEWEST_PATIENTS = 5
 _LONGEST = 1000
 _MOST_TIMES = 150
-_NEEDED = {"full": 2, "diagonal": 2, "none": 1}
-_SPARE = {"full": 20, "diagonal": 20, "none": 10}
+_SPARE = {1: 10, 2: 20}
 _CONSTANT = 1e-10
 
 
@@ -166,7 +165,7 @@ def laid_out(rows: PanelRows) -> Panel:
     )
 
 
-def refuse_unidentified(rows: PanelRows, dynamics: Dynamics) -> None:
+def refuse_unidentified(rows: PanelRows, dynamics: Dynamics, initial: Initial) -> None:
     """SpecificationError where occasions or patients are too few, or too far apart."""
     n = int(rows.patient[-1]) + 1
     if n < _FEWEST_PATIENTS:
@@ -174,19 +173,16 @@ def refuse_unidentified(rows: PanelRows, dynamics: Dynamics) -> None:
             f"{n} patient(s): traits of patients have no estimable spread below "
             f"{_FEWEST_PATIENTS}; analyse a single patient as a time series"
         )
-    needed = _NEEDED[dynamics]
+    needed = 1 if (dynamics, initial) == ("none", "stationary") else 2
     for j, name in enumerate("xy"):
         seen = ~np.isnan(rows.values[:, j])
         counts = np.bincount(rows.patient[seen], minlength=n)
         spare = int(np.maximum(counts - needed, 0).sum())
-        if spare < _SPARE[dynamics]:
+        if spare < _SPARE[needed]:
             raise SpecificationError(
-                f"hardly any patient has more than {needed} values of {name}: trait and "
-                + (
-                    'dynamics cannot be told apart; dynamics="none" needs two values a patient'
-                    if needed > 1
-                    else "process cannot be told apart"
-                )
+                f"hardly any patient has more than {needed} value(s) of {name}: "
+                "what is stable and what changes cannot be told apart"
+                + ('; two values a patient allow dynamics="none"' if needed > 1 else "")
             )
     if dynamics != "none":
         _refuse_far_apart(rows)
@@ -214,8 +210,9 @@ def _refuse_constant(name: str, patient: NDArray[np.int64], values: FloatArray) 
     spread = float(values.std())
     if spread <= _CONSTANT * (abs(float(values.mean())) + 1e-300):
         raise SpecificationError(f"{name} is constant; there is nothing to relate it to")
-    means = np.bincount(patient, values) / np.maximum(np.bincount(patient), 1)
-    if float(np.abs(values - means[patient]).max()) <= _CONSTANT * spread:
+    counts = np.bincount(patient)
+    means = np.bincount(patient, values) / np.maximum(counts, 1)
+    if counts.max() > 1 and np.abs(values - means[patient]).max() <= _CONSTANT * spread:
         raise SpecificationError(
             f"{name} never changes within a patient; only between-patient effects exist"
         )

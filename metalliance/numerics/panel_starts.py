@@ -39,11 +39,11 @@ def moment_starts(rows: PanelRows, dynamics: Dynamics, initial: Initial) -> list
         kept = np.minimum((1 + own) / (1 - own) / sessions, 0.8)
         total = between + within
         inside = np.minimum(within * (1 - 1 / sessions) / (1 - kept), (1 - _LEAST_SHARE) * total)
-        psi = _covariance(total - inside, r_between)
-        gamma = _covariance(inside, r_within)
         omega = np.zeros((4, 4))
-        omega[:2, :2], omega[2:, 2:] = psi, gamma
-        model = Process(omega, np.diag(own), gamma * (1 - np.outer(own, own)))
+        omega[:2, :2] = _covariance(total - inside, r_between)
+        omega[2:, 2:] = _covariance(inside, r_within)
+        sigma = _covariance(inside * (1 - own**2), r_within)
+        model = Process(omega, np.diag(own), sigma)
         starts.append(working(model, dynamics, initial))
     return starts
 
