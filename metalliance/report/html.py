@@ -23,6 +23,14 @@ from metalliance.report.tables import (
     sophistication_table,
     studies_table,
 )
+from metalliance.report.trait_state_tables import (
+    assumption_tables,
+    chance_table,
+    joint_table,
+    ratio_table,
+    synthesis_notes,
+    synthesis_table,
+)
 from metalliance.report.words import first_screen
 from metalliance.workflow.analysis import Analysis
 
@@ -54,6 +62,13 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
         "pooled": pooled_table(analysis.pools, level(analysis)),
         "studies": [studies_table(pool, level(analysis)) for pool in fitted],
         "excluded": excluded_table(analysis),
+        "trait_state_figures": [f for f in figures if f.place == "trait-state"],
+        "joint": joint_table(analysis),
+        "ratio": ratio_table(analysis),
+        "chance": chance_table(analysis),
+        "synthesis": synthesis_table(analysis),
+        "synthesis_notes": synthesis_notes(analysis),
+        "assumptions": assumption_tables(analysis),
         "sophistication": sophistication_table(analysis, level(analysis)),
         "sensitivity": sensitivity_table(analysis, level(analysis)),
         "effects": effects_table(analysis),

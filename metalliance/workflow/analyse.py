@@ -18,6 +18,7 @@ from metalliance.sensitivity.multiverse import never_narrower, rho_grid, subsets
 from metalliance.sensitivity.refits import leave_one_out
 from metalliance.traitstate.sophistication import SophisticationResult, sophistication_regression
 from metalliance.workflow.analysis import Analysis, Counts, Pool
+from metalliance.workflow.answers import answer_questions
 from metalliance.workflow.defaults import defaults_used
 from metalliance.workflow.plan import Plan
 from metalliance.workflow.plan_sheet import plan_of
@@ -67,6 +68,8 @@ def _carry_out(review: Review, plan: Plan, tell: Callable[[str], None]) -> Analy
     fitted = [pool for pool in pools if pool.role == "main" and pool.fit is not None]
     tell("sophistication")
     sophistication = _sophistication(fitted, plan)
+    tell("trait and state")
+    answers = answer_questions(effects, pools, plan)
     tell("sensitivity")
     excluded = _not_in_a_main_pool(effects, pools)
     return Analysis(
@@ -80,6 +83,7 @@ def _carry_out(review: Review, plan: Plan, tell: Callable[[str], None]) -> Analy
         excluded=excluded,
         defaults_used=defaults_used(review, plan, pools),
         warnings=tuple(dict.fromkeys(text for pool in pools for text in pool.warnings)),
+        answers=answers,
         manifest=_manifest(review, plan),
     )
 
