@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metalliance.errors import ConvergenceError, SpecificationError
-from metalliance.numerics.blocks import FloatArray
+from metalliance.numerics.blocks import FloatArray, IntArray
 from metalliance.numerics.panel import PanelFit, fit_panel
 from metalliance.numerics.panel_influence import patient_influence
 from metalliance.numerics.panel_process import Dynamics, Initial
@@ -17,9 +17,17 @@ from metalliance.numerics.panel_rows import checked_rows
 from metalliance.traitstate.centring import DETRENDED, Detrending, Series, pairs_at_lag
 from metalliance.traitstate.session_effects import FORWARD, PATHS, SessionEffect, Statistic
 
-__all__ = ["PanelReading", "read_panel"]
+__all__ = ["FIRST_STATE", "PanelReading", "fit_session_panel", "read_panel"]
 
 FIRST_STATE: Initial = "free"
+WORDS = (
+    (" of x:", " of alliance:"),
+    (" of y:", " of outcome:"),
+    ('; two values a patient allow dynamics="none"', ""),
+    ("value(s)", "scores"),
+    ("occasion numbers", "session numbers"),
+    ("occasions", "sessions"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,9 +139,8 @@ def read_panel(
     columns = (series.patient, series.session, series.x, series.y)
     trend_x = series.clock if of_x else None
     trend_y = series.clock if of_y else None
-    fit = fit_panel(
-        *columns, trend_x=trend_x, trend_y=trend_y, dynamics=dynamics, initial=FIRST_STATE
-    )
+    initial = "stationary" if dynamics == "none" else FIRST_STATE
+    fit = fit_session_panel(columns, trend_x, trend_y, dynamics, initial)
     if not fit.converged:
         raise ConvergenceError("the panel model found no maximum: " + "; ".join(fit.notes))
     robust = panel_quantities(fit, covariance="robust", mean_of=mean_of)
@@ -151,6 +158,25 @@ def read_panel(
         gap=_gaps(series),
         n_pairs=float(complete.sum()),
     )
+
+
+def fit_session_panel(
+    columns: tuple[IntArray, FloatArray, FloatArray, FloatArray],
+    trend_x: FloatArray | None,
+    trend_y: FloatArray | None,
+    dynamics: Dynamics,
+    initial: Initial,
+) -> PanelFit:
+    """`fit_panel`, whose refusals speak of alliance and outcome."""
+    try:
+        return fit_panel(
+            *columns, trend_x=trend_x, trend_y=trend_y, dynamics=dynamics, initial=initial
+        )
+    except SpecificationError as error:
+        text = str(error)
+        for theirs, ours in WORDS:
+            text = text.replace(theirs, ours)
+        raise SpecificationError(text) from None
 
 
 def _gaps(series: Series) -> FloatArray:

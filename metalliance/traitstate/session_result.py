@@ -12,10 +12,11 @@ from metalliance.effectsize.correlation import r_variance_from_z
 from metalliance.effectsize.slopes import n_effective
 from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import FloatArray
-from metalliance.numerics.panel import PanelFit, fit_panel
+from metalliance.numerics.panel import PanelFit
 from metalliance.numerics.panel_quantities import panel_quantities
 from metalliance.traitstate.centring import DETRENDED, Detrending, Series
 from metalliance.traitstate.disaggregation import EFFECT_COLUMNS, MEASURE_COLUMNS
+from metalliance.traitstate.panel_effects import FIRST_STATE, fit_session_panel
 from metalliance.traitstate.session_effects import SessionEffect
 from metalliance.traitstate.session_measures import measure_facts
 from metalliance.traitstate.session_precision import covariance_of, limits
@@ -135,15 +136,12 @@ def measure_rows(
     """
     of_x, of_y = DETRENDED[detrend]
     try:
-        fit = fit_panel(
-            series.patient,
-            series.session,
-            series.x,
-            series.y,
-            trend_x=series.clock if of_x else None,
-            trend_y=series.clock if of_y else None,
-            dynamics="diagonal",
-            initial="free",
+        fit = fit_session_panel(
+            (series.patient, series.session, series.x, series.y),
+            series.clock if of_x else None,
+            series.clock if of_y else None,
+            "diagonal",
+            FIRST_STATE,
         )
     except SpecificationError as error:
         notes.append(f"Autocorrelation was not estimated: {error}.")

@@ -18,7 +18,9 @@ import pandas as pd
 
 from metalliance.errors import ConvergenceError, SpecificationError
 from metalliance.numerics.parallel import run
-from metalliance.traitstate.centring import pairs_at_lag
+from metalliance.traitstate.centring import Pairs, pairs_at_lag
+from metalliance.traitstate.panel_effects import read_panel
+from metalliance.traitstate.session_effects import partial_effect
 from metalliance.traitstate.session_methods import METHODS, Prepared, SessionOptions
 from metalliance.traitstate.session_precision import resampled
 from metalliance.traitstate.session_result import effect_rows
@@ -36,7 +38,8 @@ VARIANCE_COLUMNS = {
     "AR .5": (0.5, 0.0),
     "AR .5, slope SD .2": (0.5, 0.2),
 }
-NICKELL = {"ar_x": 0.4, "ar_y": 0.4, "forward": -0.1}
+NICKELL = {"ar_x": 0.4, "ar_y": 0.4, "forward": 0.1, "innovation_r": 0.2}
+NEEDED = ("conf_low", "conf_high", "se_bootstrap", "se_model")
 PROCESS = {
     "ar_x": 0.4,
     "ar_y": 0.3,
@@ -87,6 +90,7 @@ def summary(rows: pd.DataFrame, truth: dict[str, float], runs: int) -> pd.DataFr
     keys = rows["component"] + "." + rows["estimand"]
     made = []
     for key, group in rows.groupby(keys, sort=False):
+        group = group.reindex(columns=[*group.columns, *(set(NEEDED) - set(group.columns))])
         scale = np.arctanh if group["es_metric"].iloc[0] == "z" else np.asarray
         estimate = scale(group["estimate"].to_numpy())
         true = scale(truth[str(key)])
@@ -133,53 +137,62 @@ def variance_table(runs: int = 2000) -> pd.DataFrame:
     return pd.DataFrame(made)
 
 
-def nickell_table(runs: int = 500) -> pd.DataFrame:
-    """The lagged partial coefficient of three methods with few and many sessions."""
+def nickell_table(runs: int = 400) -> pd.DataFrame:
+    """Coefficients net of the own past by three ways, with few and many sessions."""
     made = []
     for sessions in (4, 6, 10, 20):
         world = World(patients=100, sessions=sessions, **NICKELL)
-        truth = stationary_beta(**NICKELL)
-        for method in ("person-mean", "fixed-effects", "dynamic-panel"):
-            options = SessionOptions(method=method, lag=1)
-            rows = simulate(world, options, runs, SEED + sessions)
-            rows = rows[rows["estimand"] == "lagged_partial"]
-            row = summary(rows, {"within.lagged_partial": truth}, runs).iloc[0].to_dict()
-            made.append({"sessions": sessions, "method": method, **row})
+        truth = process_truth(world)["within.lagged_partial"]
         seeds = np.random.SeedSequence(SEED + sessions).spawn(runs)
-        common = [common_practice(world, seed) for seed in seeds]
-        made.append(
-            {
-                "sessions": sessions,
-                "method": "outcome before as measured",
-                "effect": "within.lagged_partial",
-                "truth": truth,
-                "mean": float(np.mean(common)),
-                "sd": float(np.std(common, ddof=1)),
-                "runs": runs,
-            }
-        )
+        rows = pd.concat([_three_ways(world, seed) for seed in seeds])
+        for method, group in rows.groupby("method", sort=False):
+            found = summary(group, {"within.lagged_partial": truth}, runs).iloc[0].to_dict()
+            own = float(group["autoregression"].mean())
+            made.append({"sessions": sessions, "method": method, **found, "autoregression": own})
     return pd.DataFrame(made)
 
 
-def common_practice(world: World, seed: np.random.SeedSequence) -> float:
-    """β of centred x with the earlier y as it was measured, by least squares."""
-    series = world.draw(np.random.default_rng(seed.spawn(2)[0]))
+def _three_ways(world: World, seed: np.random.SeedSequence) -> pd.DataFrame:
+    data, boot = seed.spawn(2)
+    series = world.draw(np.random.default_rng(data))
+    draws = resampled(world.patients, int(boot.generate_state(1)[0]), 400)
+    reading = read_panel(series, "none", "full")
     pairs = pairs_at_lag(series, 1)
+    effects = {
+        "centred": partial_effect(pairs, 1, "forward", route=""),
+        "likelihood": reading.lagged("forward", "")[1],
+    }
+    frames = [
+        effect_rows([effect], draws, [])[0].assign(method=name) for name, effect in effects.items()
+    ]
+    centred, as_measured = (by_hand(pairs, centre) for centre in (True, False))
+    frames[0]["autoregression"] = centred[1]
+    assert abs(frames[0]["estimate"].iloc[0] - centred[0]) < 1e-9
+    frames[1]["autoregression"] = float(reading.fit.phi[1, 1])
+    bare = {"component": ["within"], "estimand": ["lagged_partial"], "es_metric": ["beta"]}
+    other = pd.DataFrame({**bare, "estimate": [as_measured[0]], "autoregression": [as_measured[1]]})
+    return pd.concat([*frames, other.assign(method="own past as measured")])
+
+
+def by_hand(pairs: Pairs, centre: bool) -> tuple[float, float]:
+    """β of centred x, and the autoregression, by least squares.
+
+    ``centre``: the earlier y as a deviation, too; else as measured, beside the mean of x, which
+    is the common multilevel model without its random intercept.
+    """
     n = np.bincount(pairs.patient)
-    mean_x, mean_y = (
-        (np.bincount(pairs.patient, weights=v) / n)[pairs.patient] for v in (pairs.x, pairs.y)
-    )
-    within_x, within_y = pairs.x - mean_x, pairs.y - mean_y
-    design = np.column_stack([np.ones(len(pairs)), within_x, mean_x, pairs.prior])
-    b = np.linalg.lstsq(design, pairs.y, rcond=None)[0][1]
-    return float(b * np.sqrt((within_x**2).sum() / (within_y**2).sum()))
-
-
-def stationary_beta(ar_x: float, ar_y: float, forward: float) -> float:
-    """β in standard deviations within patients: x autoregressive, y driven by earlier x."""
-    phi = np.array([[ar_x, 0.0], [forward, ar_y]])
-    gamma = np.linalg.solve(np.eye(4) - np.kron(phi, phi), np.eye(2).ravel()).reshape(2, 2)
-    return float(forward * np.sqrt(gamma[0, 0] / gamma[1, 1]))
+    means = [
+        (np.bincount(pairs.patient, weights=v) / n)[pairs.patient]
+        for v in (pairs.x, pairs.y, pairs.prior)
+    ]
+    x, y = pairs.x - means[0], pairs.y - means[1]
+    if centre:
+        design, target = np.column_stack([x, pairs.prior - means[2]]), y
+    else:
+        design = np.column_stack([x, pairs.prior, means[0], np.ones(len(x))])
+        target = pairs.y
+    b, own = np.linalg.lstsq(design, target, rcond=None)[0][:2]
+    return float(b * np.sqrt((x**2).sum() / (y**2).sum())), float(own)
 
 
 def limits_of(world: World, options: SessionOptions) -> dict[str, float]:

@@ -243,7 +243,7 @@ def test_two_sessions_a_patient_leave_no_dynamics() -> None:
     assert row_of(found.table, "between_latent")["route"].endswith("independent deviations")
     assert found.measures["autocorrelation"].isna().all()
     assert any("Autocorrelation was not estimated" in note for note in found.notes)
-    with pytest.raises(SpecificationError, match="trait and"):
+    with pytest.raises(SpecificationError, match="more than 2 scores of alliance"):
         ma.disaggregate(two, method="dynamic-panel", lag=1)
 
 
