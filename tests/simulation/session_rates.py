@@ -137,7 +137,7 @@ def variance_table(runs: int = 2000) -> pd.DataFrame:
     return pd.DataFrame(made)
 
 
-def nickell_table(runs: int = 400) -> pd.DataFrame:
+def nickell_table(runs: int = 250) -> pd.DataFrame:
     """Coefficients net of the own past by three ways, with few and many sessions."""
     made = []
     for sessions in (4, 6, 10, 20):
@@ -220,24 +220,24 @@ def process_truth(world: World) -> dict[str, float]:
     }
 
 
-def coverage_table(runs: int = 1000) -> pd.DataFrame:
+def coverage_table(runs: int = 1000, by_likelihood: int = 300) -> pd.DataFrame:
     """Every row of two methods, unequal numbers of sessions, missed sessions, autocorrelation."""
     made = []
-    for patients in (30, 60, 120):
-        world = World(patients=patients, sessions=20, fewest=4, **PROCESS)
-        for method in ("person-mean", "latent"):
+    for method, often in (("person-mean", runs), ("latent", by_likelihood)):
+        for patients in (30, 60, 120):
+            world = World(patients=patients, sessions=20, fewest=4, **PROCESS)
             options = SessionOptions(method=method, lag=1)
             truth = process_truth(world) if method == "latent" else limits_of(world, options)
-            rows = simulate(world, options, runs, SEED + patients)
-            found = summary(rows, truth, runs)
+            rows = simulate(world, options, often, SEED + patients)
+            found = summary(rows, truth, often)
             made.append(found.assign(patients=patients, method=method))
     return pd.concat(made, ignore_index=True)
 
 
 TABLES: dict[str, Callable[[], pd.DataFrame]] = {
     "sessions_variance": variance_table,
-    "sessions_nickell": nickell_table,
     "sessions_coverage": coverage_table,
+    "sessions_nickell": nickell_table,
 }
 
 
