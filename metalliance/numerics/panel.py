@@ -131,12 +131,12 @@ def fit_panel(
     dynamics : {'full', 'diagonal', 'none'}
         Φ: all four coefficients; autoregressions only; 0, the bivariate random-intercept model.
     initial : {'stationary', 'free', 'free-correlated'}
-        State at a patient's own first occasion. ``stationary``: as at any other, and Φ is kept
-        stationary. ``free``: a covariance of its own, uncorrelated with the traits, as in a
-        random-intercept cross-lagged panel model. ``free-correlated``: correlated with the
-        traits as well, which makes no assumption on where the process began, as in the
-        cross-lagged panel model with fixed effects. Its mean is 0 in all three: a course that
-        settles down belongs into the trend columns.
+        State at the first occasion with a value of each patient. ``stationary``: as at any
+        other, and Φ is kept stationary. ``free``: a covariance of its own, uncorrelated with the
+        traits, as in a random-intercept cross-lagged panel model. ``free-correlated``:
+        correlated with the traits as well, which makes no assumption on where the process
+        began, as in the cross-lagged panel model with fixed effects. Its mean is 0 in all three:
+        a course that settles down belongs into the trend columns.
     start : PanelFit, optional
         Begin at the estimates of a fit of the same model only (for resamples).
 
@@ -179,7 +179,7 @@ def fit_panel(
     _known("initial", initial, Initial)
     rows = checked_rows(patient, occasion, x, y, trend_x, trend_y)
     refuse_unidentified(rows, dynamics, initial)
-    panel = laid_out(rows)
+    panel = laid_out(rows, dynamics)
     starts = _starts(rows, panel, dynamics, initial, start)
     return _in_data_units(maximise_panel(panel, dynamics, initial, starts), rows, dynamics, initial)
 

@@ -80,12 +80,12 @@ def process(theta: Numbers, dynamics: Dynamics, initial: Initial) -> Process:
 
     Notes
     -----
-    Ψ, and the covariance of a free first state, is SS with a symmetric S. A singular Ψ is then an
-    ordinary point: the likelihood is level along the direction that takes S through 0 and curved
-    there, whereas the columns of a Cholesky factor lose their meaning with a pivot. Σ has a
-    Cholesky factor with a logarithmic diagonal.
-    A stationary process with all of Φ is given by its stationary covariance Γ = LL' and by a
-    2 × 2 matrix A without restriction: with BB' = I + AA' the first-order partial autocorrelation
+    Ψ, and the covariance of a free first state, is SS with a symmetric S. Where Ψ is singular the
+    likelihood has slope 0 and ordinary curvature in S, so that a boundary needs no special care.
+    Σ has a Cholesky factor with a logarithmic diagonal.
+
+    A stationary process with all of Φ is given by its stationary covariance Γ = LL' (in place of
+    Σ) and a 2 × 2 matrix A without restriction: with BB' = I + AA', the partial autocorrelation
     C = B⁻¹A has singular values below 1, and
 
     .. math:: Φ = L C L^{-1}, \qquad Σ = L (I - C C') L'

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import FloatArray
+from metalliance.numerics.distributions import critical_value
 from metalliance.numerics.linalg import transpose
 from metalliance.numerics.panel import PanelFit
 from metalliance.numerics.panel_process import (
@@ -54,6 +57,15 @@ _CROSS = (
 )
 _RELIABILITY = ("reliability_x", "reliability_y")
 _NO_VARIANCE = 1e-7
+_CORRELATION = (np.arctanh, lambda r: 1 / (1 - r**2), np.tanh)
+_SHARE = (special.logit, lambda p: 1 / (p * (1 - p)), special.expit)
+_VARIANCE = (np.log, lambda v: 1 / v, np.exp)
+_SCALES: dict[str, tuple[Callable[[float], float], ...]] = {
+    **dict.fromkeys(("within_r", "between_r", "innovation_r", "lagged_r"), _CORRELATION),
+    **dict.fromkeys(("autocorrelation_x", "autocorrelation_y"), _CORRELATION),
+    **dict.fromkeys(("icc_x", "icc_y", "reliability_x", "reliability_y"), _SHARE),
+    **{f"{part}_var_{name}": _VARIANCE for part in ("within", "between") for name in "xy"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,6 +94,23 @@ class PanelQuantities:
         if name not in self.names:
             raise ValueError(f"{name!r} is not among {', '.join(self.names)}")
         return self.names.index(name)
+
+    def interval(self, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper limits (q,) of a Wald interval of each quantity.
+
+        Symmetric after atanh for correlations, logit for shares of variance and reliabilities,
+        and log for variances, so that no limit lies outside the range; NaN without an error.
+        """
+        half = float(critical_value(level, np.inf)) * self.std_error
+        low, high = self.estimate - half, self.estimate + half
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            for j, name in enumerate(self.names):
+                scale = _SCALES.get(name.removesuffix("_forward").removesuffix("_reverse"))
+                if scale is not None:
+                    there, slope, back = scale
+                    middle, width = there(self.estimate[j]), half[j] * slope(self.estimate[j])
+                    low[j], high[j] = back(middle - width), back(middle + width)
+        return low, high
 
 
 def quantity_names(dynamics: Dynamics, mean_of: bool = False) -> tuple[str, ...]:

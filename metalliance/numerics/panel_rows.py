@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -88,13 +88,13 @@ def checked_rows(
         raise SpecificationError("x or y has infinite values; code missing values as NaN")
     if not np.all(np.isfinite(when)) or np.any(when != np.round(when)):
         raise SpecificationError(
-            "occasions must be whole numbers without gaps in the coding; number the sessions"
+            "occasions must be whole numbers, none missing: the number of each session"
         )
     columns = [_trend(trend_x, when, "trend_x"), _trend(trend_y, when, "trend_y")]
     kept = np.flatnonzero(~np.isnan(values).all(axis=1))
     if not len(kept):
         raise SpecificationError("no row has a value of x or y")
-    codes = np.unique(labels[kept], return_inverse=True)[1].reshape(-1)
+    codes = _codes(labels[kept])
     order = np.lexsort((when[kept], codes))
     codes, kept = codes[order], kept[order]
     counts = when[kept].astype(np.int64)
@@ -102,6 +102,17 @@ def checked_rows(
     first = np.r_[True, np.diff(codes) > 0]
     elapsed = counts - counts[first][codes]
     return _standardised(codes, elapsed, values[kept], [column[kept] for column in columns])
+
+
+def _codes(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """0 to n - 1 for the patients in order of their labels."""
+    unusable = "patient labels must all be numbers or all be text, none missing"
+    if any(label is None or label != label for label in labels.tolist()):
+        raise SpecificationError(unusable)
+    try:
+        return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    except TypeError:
+        raise SpecificationError(unusable) from None
 
 
 def _standardised(
@@ -143,8 +154,9 @@ def _standardised(
     )
 
 
-def laid_out(rows: PanelRows) -> Panel:
-    """The panel of the likelihood: one row a value."""
+def laid_out(rows: PanelRows, dynamics: Dynamics) -> Panel:
+    """The panel of the likelihood: one row a value. Without dynamics only the order counts."""
+    elapsed = rows.elapsed if dynamics != "none" else _order(rows.patient)
     p = rows.designs[0].shape[1]
     q = p + rows.designs[1].shape[1]
     blocks, patients, times, variables = [], [], [], []
@@ -155,7 +167,7 @@ def laid_out(rows: PanelRows) -> Panel:
         block[:, q] = rows.values[seen, j]
         blocks.append(block)
         patients.append(rows.patient[seen])
-        times.append(rows.elapsed[seen])
+        times.append(elapsed[seen])
         variables.append(np.full(len(block), j))
     return panel_of(
         np.concatenate(patients),
@@ -184,24 +196,25 @@ def refuse_unidentified(rows: PanelRows, dynamics: Dynamics, initial: Initial) -
                 "what is stable and what changes cannot be told apart"
                 + ('; two values a patient allow dynamics="none"' if needed > 1 else "")
             )
-    if dynamics != "none":
-        _refuse_far_apart(rows)
-
-
-def _refuse_far_apart(rows: PanelRows) -> None:
-    last = int(rows.elapsed.max())
-    times = len(np.unique(rows.elapsed))
+    elapsed = rows.elapsed if dynamics != "none" else _order(rows.patient)
+    last, times = int(elapsed.max()), len(np.unique(elapsed))
     if last > _LONGEST or times > _MOST_TIMES:
         raise SpecificationError(
-            f"occasions run over {last + 1} numbers ({times} in use); number sessions or weeks "
-            "rather than days"
+            f"occasions run over {last + 1} numbers ({times} in use; at most {_LONGEST} and "
+            f"{_MOST_TIMES}): number sessions or weeks rather than days"
         )
-    step = int(np.gcd.reduce(rows.elapsed))
+    step = int(np.gcd.reduce(elapsed))
     if step > 1:
         raise SpecificationError(
             f"all occasions are multiples of {step} apart, so dynamics over one step cannot be "
             f"seen; divide the occasion numbers by {step}"
         )
+
+
+def _order(patient: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0, 1, ... within each patient."""
+    first = np.flatnonzero(np.r_[True, np.diff(patient) > 0])
+    return np.arange(len(patient)) - first[patient]
 
 
 def _refuse_constant(name: str, patient: NDArray[np.int64], values: FloatArray) -> None:
@@ -219,7 +232,7 @@ def _refuse_constant(name: str, patient: NDArray[np.int64], values: FloatArray) 
 
 
 def _refuse_repeats(
-    labels: NDArray[np.generic], codes: NDArray[np.int64], counts: NDArray[np.int64]
+    labels: NDArray[Any], codes: NDArray[np.int64], counts: NDArray[np.int64]
 ) -> None:
     again = np.flatnonzero((np.diff(codes) == 0) & (np.diff(counts) == 0))
     if len(again):
@@ -251,7 +264,7 @@ def _floats(values: ArrayLike, name: str) -> FloatArray:
 
 
 def _equally_long(
-    labels: NDArray[np.generic], when: FloatArray, x: FloatArray, y: FloatArray
+    labels: NDArray[Any], when: FloatArray, x: FloatArray, y: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     shapes = {labels.shape, when.shape, x.shape, y.shape}
     if len(shapes) != 1 or labels.ndim != 1:

@@ -3,7 +3,7 @@
 import numpy as np
 
 TRUTH = {
-    "phi": np.array([[0.4, 0.0], [-0.10, 0.4]]),
+    "phi": np.array([[0.4, -0.10], [-0.10, 0.4]]),
     "psi": np.array([[1.0, 0.4], [0.4, 1.0]]),
     "sigma": np.array([[1.0, -0.2], [-0.2, 1.0]]),
 }

@@ -1,5 +1,6 @@
 """The dynamic panel against likelihoods written out, other programs and identities."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_likelihood_is_that_of_each_patient_written_out(model, sessions, fits) -
 
 @pytest.mark.parametrize("model", MODELS)
 def test_derivatives_agree_with_differences(model, sessions) -> None:
-    panel = laid_out(checked_rows(*sessions, "linear", None))
+    panel = laid_out(checked_rows(*sessions, "linear", None), "full")
     theta = np.random.default_rng(2).normal(size=n_working(*model)) * 0.3
 
     def surface(at):
@@ -135,7 +136,7 @@ def test_expected_information_is_that_of_simulated_scores() -> None:
     rng = np.random.default_rng(6)
     columns = simulate(rng, 4000, 4)
     rows = checked_rows(*columns)
-    panel = laid_out(rows)
+    panel = laid_out(rows, "full")
     fit = fit_panel(*columns)
     grid, slopes = jacobian(
         lambda t: grid_covariance(process(t, "full", "stationary"), panel.elapsed), fit.theta
@@ -269,7 +270,7 @@ def test_standard_errors_are_the_spread_of_the_likelihood(initial) -> None:
     fit = fit_panel(*sessions, initial=initial)
     found = panel_quantities(fit)
     j = found.at("lagged_slope_forward")
-    panel = laid_out(checked_rows(*sessions))
+    panel = laid_out(checked_rows(*sessions), "full")
     theta = fit.theta.copy()
 
     def height(at):
@@ -338,6 +339,14 @@ def test_reliability_of_a_mean() -> None:
         mean_reliability(icc, decay, 0)
 
 
+def test_without_dynamics_only_the_order_of_occasions_counts(sessions) -> None:
+    patient, occasion, x, y = sessions
+    for initial in INITIAL:
+        fit = fit_panel(*sessions, dynamics="none", initial=initial)
+        days = fit_panel(patient, 701 * occasion**3, x, y, dynamics="none", initial=initial)
+        assert days.log_lik == pytest.approx(fit.log_lik, abs=1e-9)
+
+
 def test_traits_without_variance_are_told() -> None:
     rng = np.random.default_rng(11)
     patient, occasion, _, y = simulate(rng, 60, 6)
@@ -373,8 +382,6 @@ def test_a_process_that_runs_away_has_no_correlations(sessions) -> None:
     theta = fit.theta.copy()
     model = process(theta, "full", "free")
     runaway = working(Process(model.omega, np.eye(2) * 1.1, model.sigma), "full", "free")
-    import dataclasses
-
     found = panel_quantities(dataclasses.replace(fit, theta=runaway))
     assert np.isnan(found.estimate[found.at("within_r")])
     assert np.isnan(found.std_error[found.at("icc_x")])
@@ -404,6 +411,8 @@ REFUSED = [
     (changed(occasion=np.tile([0, 2, 4, 6, 8], 12)), {}, "multiples of 2"),
     (changed(occasion=np.arange(60) % 5 * 400 + np.arange(60)), {}, "number sessions"),
     (changed(x=np.r_[np.inf, np.arange(59)]), {}, "infinite"),
+    (changed(patient=np.r_[np.nan, np.arange(59)]), {}, "labels must all"),
+    (changed(patient=np.array(["a", 1] * 30, dtype=object)), {}, "labels must all"),
     (changed(x=["a"] * 60), {}, "x must hold numbers"),
     (changed(x=np.arange(59)), {}, "one length"),
     (small(), {"trend_x": np.ones(60)}, "constant or depend"),
@@ -413,7 +422,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("columns", "options", "reason"), REFUSED, ids=[r[2] for r in REFUSED])
+@pytest.mark.parametrize(("columns", "options", "reason"), REFUSED, ids=range(len(REFUSED)))
 def test_what_cannot_be_fitted_is_refused(columns, options, reason) -> None:
     with pytest.raises(SpecificationError, match=reason):
         fit_panel(*columns, **options)
@@ -437,3 +446,25 @@ def test_there_is_no_bias_of_order_one_over_t() -> None:
     error = np.std(estimates, axis=0) / np.sqrt(40)
     assert np.mean(estimates, axis=0) == pytest.approx([0.4, -0.1], abs=4 * error.max())
     assert np.mean(ordinary, axis=0)[0] < 0.15
+
+
+def test_intervals_stay_within_their_range() -> None:
+    rng = np.random.default_rng(14)
+    fit = fit_panel(*simulate(rng, 25, 4))
+    found = panel_quantities(fit, mean_of=8)
+    low, high = found.interval(0.99)
+    for j, name in enumerate(found.names):
+        if np.isfinite(found.std_error[j]):
+            assert low[j] <= found.estimate[j] <= high[j]
+        if name.startswith(("icc", "reliability")):
+            assert low[j] >= 0
+            assert high[j] <= 1
+        if "_r" in name and "reliability" not in name and "lagged_partial" not in name:
+            assert not abs(low[j]) > 1
+    j = found.at("lagged_partial_forward")
+    assert high[j] - low[j] == pytest.approx(2 * 2.5758293 * found.std_error[j])
+    j = found.at("within_r")
+    middle, slope = np.arctanh(found.estimate[j]), 1 / (1 - found.estimate[j] ** 2)
+    assert high[j] == pytest.approx(np.tanh(middle + 2.5758293 * slope * found.std_error[j]))
+    with pytest.raises(ValueError, match="is not among"):
+        found.at("nonsense")
