@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 def answers_as_values(answers: Answers) -> dict[str, Any]:
-    """trait_state, reciprocal, synthesis, chances and smallest as dicts and lists."""
+    """trait_state, reciprocal, synthesis, chances, slopes and smallest as dicts and lists."""
     return {
         "trait_state": {
             "estimand": answers.estimand,
@@ -32,6 +32,7 @@ def answers_as_values(answers: Answers) -> dict[str, Any]:
         "reciprocal": _answer(answers.reciprocal, _both),
         "synthesis": _answer(answers.synthesis, _synthesis) | {"line": records(answers.line)},
         "chances": [{"pool": key, **asdict(found)} for key, found in answers.chances.items()],
+        "slopes": [{"pool": key, **asdict(found)} for key, found in answers.slopes.items()],
         "smallest": [{"pool": key, **asdict(found)} for key, found in answers.smallest.items()],
     }
 

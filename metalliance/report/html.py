@@ -28,6 +28,7 @@ from metalliance.report.trait_state_tables import (
     chance_table,
     joint_table,
     ratio_table,
+    slopes_table,
     synthesis_notes,
     synthesis_table,
 )
@@ -66,6 +67,7 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
         "joint": joint_table(analysis),
         "ratio": ratio_table(analysis),
         "chance": chance_table(analysis),
+        "slopes": slopes_table(analysis),
         "synthesis": synthesis_table(analysis),
         "synthesis_notes": synthesis_notes(analysis),
         "assumptions": assumption_tables(analysis),

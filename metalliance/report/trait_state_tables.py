@@ -17,6 +17,7 @@ __all__ = [
     "chance_table",
     "joint_table",
     "ratio_table",
+    "slopes_table",
     "synthesis_notes",
     "synthesis_table",
 ]
@@ -197,6 +198,43 @@ def chance_table(analysis: Analysis) -> Table:
         columns=("State-like pool", "Studies", "Probability", f"{level(analysis)} CI"),
         numeric=(False, True, True, True),
         rows=tuple(rows),
+    )
+
+
+def slopes_table(analysis: Analysis) -> Table:
+    """How much the state-like association differs between patients."""
+    rows = []
+    for place, (key, spread) in enumerate(analysis.answers.slopes.items()):
+        source = f"questions.slopes.{place}"
+        limits = interval(spread.conf_low, spread.conf_high)
+        cited = f"{source}.conf_low {source}.conf_high"
+        rows.append(
+            (
+                Cell(text=pool_title(analysis.pool(key))),
+                Cell(text=f"{spread.studies}", source=f"{source}.studies"),
+                Cell(text=correlation(spread.estimate), source=f"{source}.estimate"),
+                Cell(text=limits, source="" if limits == "–" else cited),
+                Cell(
+                    text=interval(spread.smallest, spread.largest),
+                    source=f"{source}.smallest {source}.largest",
+                ),
+                Cell(text=correlation(spread.positive), source=f"{source}.positive"),
+            )
+        )
+    return Table(
+        name="slopes",
+        caption="How much the state-like association differs between patients",
+        columns=(
+            *("State-like pool", "Studies", "Slope SD", f"{level(analysis)} CI"),
+            *("Smallest, largest", "Share of patients above zero"),
+        ),
+        numeric=(False, True, True, True, True, True),
+        rows=tuple(rows),
+        note=(
+            "Standard deviation of patients' own slopes, in the metric of the pool; geometric mean "
+            "over independent studies, each counting once. The last column takes slopes as normal "
+            "around the pooled mean."
+        ),
     )
 
 

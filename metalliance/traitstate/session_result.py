@@ -154,26 +154,24 @@ def measure_rows(
         facts = measure_facts(series, values, draws)
         row: dict[str, object] = {"measure": name}
         row |= {column: getattr(facts, column) for column in facts.__slots__}
-        row |= _dynamics(fit, variable, facts.sessions, facts.patients)
+        row |= _dynamics(fit, variable, facts.sessions)
         rows.append(row)
     return pd.DataFrame(rows, columns=list(MEASURE_COLUMNS))
 
 
-def _dynamics(
-    fit: PanelFit | None, variable: str, sessions: float, patients: int
-) -> dict[str, object]:
+def _dynamics(fit: PanelFit | None, variable: str, sessions: float) -> dict[str, object]:
     """What the fitted autocorrelation says of one measure, with limits."""
     if fit is None:
         return {}
     found = panel_quantities(fit, covariance="robust", mean_of=max(round(sessions), 1))
+    low, high = found.interval()
     row: dict[str, object] = {}
-    for column, quantity, least in (
-        ("icc_stable", "icc", 0.0),
-        ("autocorrelation", "autocorrelation", -1.0),
-        ("reliability", "reliability", 0.0),
+    for column, quantity in (
+        ("icc_stable", "icc"),
+        ("autocorrelation", "autocorrelation"),
+        ("reliability", "reliability"),
     ):
         at = found.at(f"{quantity}_{variable}")
-        value, se = float(found.estimate[at]), float(found.std_error[at])
-        low, high = limits(value, se, patients - 1)
-        row |= {column: value, f"{column}_low": max(low, least), f"{column}_high": min(high, 1.0)}
+        row |= {column: float(found.estimate[at])}
+        row |= {f"{column}_low": float(low[at]), f"{column}_high": float(high[at])}
     return row

@@ -82,6 +82,7 @@ def trait_state_synthesis(
     *,
     sampling_rho: float = 0.6,
     lagged_share: float = 0.0,
+    bands: bool = True,
     method: str = "REML",
     level: float = 0.95,
 ) -> Synthesis:
@@ -110,6 +111,8 @@ def trait_state_synthesis(
         Assumed sampling correlation of two effects of one sample and component.
     lagged_share : float
         Correlation of deviations at different occasions over that at one occasion, 0 to 1.
+    bands : bool
+        Whether to fit again over the bands of ICCs and of ``lagged_share``.
     method : {'REML', 'ML'}
     level : float
 
@@ -161,8 +164,8 @@ def trait_state_synthesis(
         design=design,
         rows=rows.assign(a=a, b=b, v=vi),
         left_out=others.groupby("why", sort=False).size().rename("effects").reset_index(),
-        icc_grid=_icc_grid(model, vi, icc_x, icc_y, lagged_share, level),
-        lagged_grid=_lagged_grid(model, vi, icc_x[0], icc_y[0], level),
+        icc_grid=_icc_grid(model, vi, icc_x, icc_y, lagged_share, level, bands=bands),
+        lagged_grid=_lagged_grid(model, vi, icc_x[0], icc_y[0], level, bands=bands),
         consistency=_consistency(model, a, b, vi, level),
         inference=inference,
     )
@@ -294,10 +297,17 @@ SETTING = ["rho_between", "rho_within", "conf_low", "conf_high"]
 
 
 def _icc_grid(
-    model: Mixture, vi: FloatArray, icc_x: Band, icc_y: Band, lagged_share: float, level: float
+    model: Mixture,
+    vi: FloatArray,
+    icc_x: Band,
+    icc_y: Band,
+    lagged_share: float,
+    level: float,
+    *,
+    bands: bool,
 ) -> pd.DataFrame:
     found = []
-    if next(_draws(model.rows, icc_x, icc_y, 1, 0), None) is not None:
+    if bands and next(_draws(model.rows, icc_x, icc_y, 1, 0), None) is not None:
         for x in sorted(set(icc_x)):
             for y in sorted(set(icc_y)):
                 a, b = weights_of_rows(model.rows, x, y, lagged_share)
@@ -306,10 +316,10 @@ def _icc_grid(
 
 
 def _lagged_grid(
-    model: Mixture, vi: FloatArray, icc_x: float, icc_y: float, level: float
+    model: Mixture, vi: FloatArray, icc_x: float, icc_y: float, level: float, *, bands: bool
 ) -> pd.DataFrame:
     found = []
-    for share in LAGGED_SHARES:
+    for share in LAGGED_SHARES if bands else ():
         a, b = weights_of_rows(model.rows, icc_x, icc_y, share)
         found.append([share, *_setting(model, a, b, vi, level)])
     return pd.DataFrame(found, columns=["lagged_share", *SETTING])

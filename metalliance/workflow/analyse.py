@@ -14,7 +14,7 @@ import pandas as pd
 from metalliance.coding.review import Review
 from metalliance.effectsize.table import EXCLUDED_COLUMNS, EffectTable
 from metalliance.errors import MetallianceWarning
-from metalliance.sensitivity.multiverse import never_narrower, rho_grid, subsets
+from metalliance.sensitivity.multiverse import as_claimed, never_narrower, rho_grid, subsets
 from metalliance.sensitivity.refits import leave_one_out
 from metalliance.traitstate.sophistication import SophisticationResult, sophistication_regression
 from metalliance.workflow.analysis import Analysis, Counts, Pool
@@ -77,7 +77,7 @@ def _carry_out(review: Review, plan: Plan, tell: Callable[[str], None]) -> Analy
         plan=plan,
         pools=tuple(pools),
         sophistication=sophistication,
-        sensitivity=_sensitivity(pools, fitted, plan),
+        sensitivity=_sensitivity(effects, pools, fitted, plan),
         leave_one_out={pool.key: _leave_one_out(pool, plan.level) for pool in fitted},
         counts=_counts(effects, excluded, pools),
         excluded=excluded,
@@ -122,13 +122,16 @@ def _sophistication(pools: list[Pool], plan: Plan) -> tuple[SophisticationResult
     )
 
 
-def _sensitivity(pools: list[Pool], fitted: list[Pool], plan: Plan) -> pd.DataFrame:
+def _sensitivity(
+    effects: EffectTable, pools: list[Pool], fitted: list[Pool], plan: Plan
+) -> pd.DataFrame:
     tables = []
     for pool in fitted:
         for table in (
             rho_grid(pool.effects, plan.rho_grid, method=plan.method, level=plan.level),
             never_narrower(pool.effects, method=plan.method, level=plan.level),
             subsets(pool.effects, rho=plan.rho, method=plan.method, level=plan.level),
+            as_claimed(effects, pool.effects, rho=plan.rho, method=plan.method, level=plan.level),
         ):
             if len(table):
                 tables.append(table.assign(pool=pool.key))

@@ -21,6 +21,7 @@ from metalliance.errors import (
 from metalliance.models.tidy import tidy
 from metalliance.traitstate.chance import Chance, chance_above
 from metalliance.traitstate.reciprocal import Reciprocal, reciprocal
+from metalliance.traitstate.slope_spread import SlopeSpread, slope_spread
 from metalliance.traitstate.smallest import SmallestEffect, smallest_effect
 from metalliance.traitstate.synthesis import Synthesis, trait_state_synthesis
 from metalliance.traitstate.trait_state import BETWEEN_COMPONENTS, TraitState, trait_state
@@ -60,6 +61,8 @@ class Answers:
         Probability of a positive effect in a new study, by key of the state-like pools.
     smallest : Mapping of str to SmallestEffect
         By key of the pools for which the plan has a smallest effect of interest.
+    slopes : Mapping of str to SlopeSpread
+        How much the slope differs between patients, by key of the pools that report it.
     """
 
     estimand: str
@@ -69,6 +72,7 @@ class Answers:
     line: pd.DataFrame
     chances: Mapping[str, Chance]
     smallest: Mapping[str, SmallestEffect]
+    slopes: Mapping[str, SlopeSpread]
 
 
 def answer_questions(effects: EffectTable, pools: Sequence[Pool], plan: Plan) -> Answers:
@@ -122,7 +126,13 @@ def answer_questions(effects: EffectTable, pools: Sequence[Pool], plan: Plan) ->
             if pool.component == "within" and pool.inference is not None and not pool.imprecise
         },
         smallest={
-            pool.key: found for pool in fitted if (found := _smallest(pool, plan)) is not None
+            pool.key: tested for pool in fitted if (tested := _smallest(pool, plan)) is not None
+        },
+        slopes={
+            pool.key: found
+            for pool in fitted
+            if pool.component == "within"
+            and (found := slope_spread(pool.effects, _mean_of(pool), plan.level)) is not None
         },
     )
 
@@ -141,6 +151,10 @@ def _asked_with_line(question: Callable[[], Result]) -> tuple[Answer[Result], pd
             return Answer(result=None, withheld=str(error)), error.line
         except (SpecificationError, ConvergenceError) as error:
             return Answer(result=None, withheld=str(error)), nothing
+
+
+def _mean_of(pool: Pool) -> float:
+    return float(pool.predict_r["estimate"].iloc[0])
 
 
 def _smallest(pool: Pool, plan: Plan) -> SmallestEffect | None:
