@@ -49,7 +49,7 @@ def patient_influence(fit: PanelFit, rows: PanelRows) -> FloatArray:
     >>> moved.shape, bool(np.abs(moved.sum(axis=0)).max() < 1e-6)
     ((60, 6), True)
     """
-    panel = laid_out(rows)
+    panel = laid_out(rows, fit.dynamics)
 
     def grid(theta: Numbers) -> Numbers:
         return grid_covariance(process(theta, fit.dynamics, fit.initial), panel.elapsed)
