@@ -186,10 +186,12 @@ def panel_quantities(
     estimate, unknown = _at_boundary(fit, names, estimate)
     joint[unknown, :] = np.nan
     joint[:, unknown] = np.nan
+    with np.errstate(invalid="ignore"):
+        std_error = np.sqrt(np.diagonal(joint))
     return PanelQuantities(
         names=names,
         estimate=estimate,
-        std_error=np.sqrt(np.diagonal(joint)),
+        std_error=std_error,
         covariance=joint,
         slopes=slopes,
     )

@@ -68,9 +68,9 @@ def session_effects_table(study: SessionStudy, name: str) -> Table:
             "Effect",
             "Estimate",
             "95% CI",
-            "SE, patients resampled",
-            "SE by the model",
-            "Worth patients",
+            "SE",
+            "Model SE",
+            "Worth",
             "Patients",
             "Sessions",
             "Slope SD",
@@ -78,8 +78,8 @@ def session_effects_table(study: SessionStudy, name: str) -> Table:
         ),
         numeric=(False, *[True] * 8, False),
         rows=tuple(rows),
-        note="Standard errors are on the scale that is pooled: Fisher's z of r, β itself, b in raw "
-        "units. Worth patients: independent patients that would give r this precision (1/v + 3). "
+        note="SE: patients resampled, on the scale that is pooled (z of r, β itself, raw b). "
+        "Worth: independent patients that would give r this precision (1/v + 3). "
         "Slope SD: how much the effect differs between patients, in standard deviations.",
     )
 

@@ -34,6 +34,7 @@ DETRENDED: Mapping[str, tuple[bool, bool]] = {
     "both": (True, True),
 }
 LEAST_FOR_LINE = 3
+ROUNDING = 1e-20  # of a sum of squares, relative to all scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -266,7 +267,7 @@ def moments(patient: IntArray, variables: FloatArray, n_patients: int) -> Moment
     shifted = variables - variables.mean(axis=0) if len(variables) else variables
     sums = np.column_stack(
         [np.bincount(patient, weights=shifted[:, j], minlength=n_patients) for j in range(p)]
-    )
+    ).astype(np.float64)
     means = np.divide(sums, n[:, None], out=np.zeros_like(sums), where=n[:, None] > 0)
     centred = shifted - means[patient]
     products = np.empty((n_patients, p, p))
@@ -276,4 +277,14 @@ def moments(patient: IntArray, variables: FloatArray, n_patients: int) -> Moment
                 patient, weights=centred[:, i] * centred[:, j], minlength=n_patients
             )
             products[:, i, j] = products[:, j, i] = column
+    _round_to_zero(products, n, shifted)
     return Moments(n=n, means=means, products=products)
+
+
+def _round_to_zero(products: FloatArray, n: FloatArray, shifted: FloatArray) -> None:
+    """Sums of squares that are rounding alone become 0, and their products with them."""
+    scale = (shifted**2).mean(axis=0) if len(shifted) else np.zeros(shifted.shape[1])
+    for j, square in enumerate(scale):
+        still = products[:, j, j] <= ROUNDING * n * square
+        products[still, j, :] = 0.0
+        products[still, :, j] = 0.0

@@ -14,6 +14,7 @@ __all__ = ["RandomSlopes", "random_slopes"]
 
 WIDEST_LOG_RATIO = 12.0
 GRID = 49
+EXACT = 1e-12  # of the sum of squares: residuals that are rounding alone
 CHI2_95 = 3.841458820694124
 
 
@@ -57,7 +58,7 @@ def random_slopes(n: FloatArray, sxx: FloatArray, sxy: FloatArray, syy: FloatArr
     Returns
     -------
     RandomSlopes
-        With NaN where fewer than two patients have a slope of their own.
+        With NaN where fewer than two patients have a slope of their own, or nothing is left over.
 
     Notes
     -----
@@ -83,7 +84,9 @@ def random_slopes(n: FloatArray, sxx: FloatArray, sxy: FloatArray, syy: FloatArr
     several = n > 1
     df = float((n[several] - 1).sum() - 1)
     has = several & (sxx > 0)
-    if has.sum() < 2 or df <= has.sum():
+    spare = _residual(sxx, sxy, syy, several, has)
+    exact = spare <= EXACT * float(syy[several].sum())
+    if has.sum() < 2 or df <= has.sum() or exact:
         none = math.nan
         return RandomSlopes(
             slope=none,
@@ -95,8 +98,7 @@ def random_slopes(n: FloatArray, sxx: FloatArray, sxy: FloatArray, syy: FloatArr
             minus2_reml=none,
             patients=int(has.sum()),
         )
-    s, b = sxx[has], sxy[has] / sxx[has]
-    residual = float(np.maximum(syy[has] - b * sxy[has], 0).sum() + syy[several & ~has].sum())
+    s, b, residual = sxx[has], sxy[has] / sxx[has], spare
     scale = 1.0 / float(s.mean())
 
     def parts(theta: float) -> tuple[float, float, float, float]:
@@ -122,6 +124,14 @@ def random_slopes(n: FloatArray, sxx: FloatArray, sxy: FloatArray, syy: FloatArr
         minus2_reml=best,
         patients=int(has.sum()),
     )
+
+
+def _residual(
+    sxx: FloatArray, sxy: FloatArray, syy: FloatArray, several: np.ndarray, has: np.ndarray
+) -> float:
+    """Sum of squares about every patient's own line."""
+    own = syy[has] - sxy[has] ** 2 / sxx[has]
+    return float(np.maximum(own, 0).sum() + syy[several & ~has].sum())
 
 
 def _minimum(criterion: Callable[[float], float], scale: float, at_zero: float) -> float:

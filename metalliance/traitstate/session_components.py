@@ -28,6 +28,7 @@ __all__ = [
     "within_slope",
 ]
 
+ROUNDING = 1e-13  # of a difference of sums, relative to them
 Weighting = Literal["patients", "occasions"]
 WEIGHTINGS: tuple[str, ...] = get_args(Weighting)
 
@@ -51,7 +52,11 @@ def between_products(m: Moments, weights: FloatArray, by: Weighting) -> FloatArr
     n_patients, p = m.means.shape
     raw = (w @ outer.reshape(n_patients, p * p)).reshape(-1, p, p)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(raw - sums[:, :, None] * sums[:, None, :] / total[:, None, None])
+        about = raw - sums[:, :, None] * sums[:, None, :] / total[:, None, None]
+    diagonal = np.arange(p)
+    still = about[:, diagonal, diagonal] <= ROUNDING * raw[:, diagonal, diagonal]
+    about[still[:, :, None] | still[:, None, :]] = 0.0
+    return np.asarray(about)
 
 
 def total_correlation(m: Moments, weights: FloatArray) -> FloatArray:

@@ -44,11 +44,10 @@ def covariance_of(replicates: FloatArray, n_patients: int) -> FloatArray:
     Times N/(N − 1): a resample of N patients varies like a sample whose variance is divided by N
     in place of N − 1. Replicates without a number for a statistic are left out of its entries.
     """
-    with np.errstate(invalid="ignore"):
-        known = ~np.isnan(replicates)
-        n = known.sum(axis=0)
-        means = np.where(known, replicates, 0.0).sum(axis=0) / np.maximum(n, 1)
-    centred = np.where(known, replicates - means, 0.0)
+    known = np.isfinite(replicates)
+    values = np.where(known, replicates, 0.0)
+    means = values.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    centred = np.where(known, values - means, 0.0)
     both = known.astype(np.float64).T @ known.astype(np.float64)
     products = centred.T @ centred / np.maximum(both - 1.0, 1.0)
     return np.asarray(np.where(both > 1, products, np.nan) * n_patients / (n_patients - 1.0))

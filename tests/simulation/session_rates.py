@@ -195,9 +195,9 @@ def by_hand(pairs: Pairs, centre: bool) -> tuple[float, float]:
     return float(b * np.sqrt((x**2).sum() / (y**2).sum())), float(own)
 
 
-def limits_of(world: World, options: SessionOptions) -> dict[str, float]:
-    """What a method estimates from 40,000 patients."""
-    large = replace(world, patients=40_000)
+def limits_of(world: World, options: SessionOptions, patients: int = 40_000) -> dict[str, float]:
+    """What a method estimates from many patients."""
+    large = replace(world, patients=patients)
     rows = effects_of(large, options, np.random.SeedSequence(SEED), 2)
     return dict(zip(rows["component"] + "." + rows["estimand"], rows["estimate"], strict=True))
 

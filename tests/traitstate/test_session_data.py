@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import metalliance as ma
-from metalliance.errors import CodingError, SpecificationError
+from metalliance.errors import CodingError, MetallianceError, SpecificationError
 from tests.traitstate.session_tables import row_of, session_table
 
 
@@ -250,3 +250,33 @@ def test_two_sessions_a_patient_leave_no_dynamics() -> None:
 def test_only_a_table_is_taken() -> None:
     with pytest.raises(SpecificationError, match="must be a DataFrame"):
         ma.disaggregate("sessions.csv")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_table_makes_a_traceback(seed: int) -> None:
+    """Few patients, holes, constants, exact lines, huge and tiny units: a result or a sentence."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(int(rng.integers(3, 12))):
+        for t in range(1, int(rng.integers(1, 7)) + 1):
+            x, y = rng.normal(size=2)
+            made = [(x, y), (round(x), y), (x, y > 0), (i, y), (x, 2 * x + 1), (1e8 * x, 1e-9 * y)]
+            pair = [v if rng.random() > 0.2 else np.nan for v in made[seed % 6]]
+            rows.append((i, t, *pair, 7 * t, i % 2))
+    names = ["patient", "session", "alliance", "outcome", "day", "arm"]
+    table = pd.DataFrame(rows, columns=names)
+    options = {
+        "lag": int(rng.integers(0, 3)),
+        "method": str(rng.choice(["person-mean", "fixed-effects", "latent", "dynamic-panel"])),
+        "detrend": str(rng.choice(["none", "x", "y", "both"])),
+        "path": str(rng.choice(["forward", "reverse"])),
+        "weights": str(rng.choice(["patients", "occasions"])),
+        "arm": "arm" if rng.random() < 0.3 else None,
+        "time": "day" if rng.random() < 0.3 else None,
+    }
+    try:
+        found = ma.disaggregate(table, **options)
+    except MetallianceError as error:
+        assert len(str(error)) > 20
+    else:
+        assert np.isfinite(found.table["estimate"]).all()
