@@ -10,6 +10,7 @@ import pandas as pd
 from metalliance.errors import SpecificationError
 from metalliance.traitstate.centring import Detrending, oriented
 from metalliance.traitstate.disaggregation import Disaggregation
+from metalliance.traitstate.panel_effects import PanelReading
 from metalliance.traitstate.session_data import SessionColumns, SessionData, check_sessions
 from metalliance.traitstate.session_methods import (
     METHODS,
@@ -142,13 +143,29 @@ def disaggregate(
     return disaggregate_data(check_sessions(sessions, columns), options)
 
 
-def disaggregate_data(data: SessionData, options: SessionOptions) -> Disaggregation:
-    """`disaggregate` for sessions that have been read."""
+def disaggregate_data(
+    data: SessionData,
+    options: SessionOptions,
+    *,
+    reading: PanelReading | None = None,
+    measures: pd.DataFrame | None = None,
+) -> Disaggregation:
+    """`disaggregate` for sessions that have been read.
+
+    Parameters
+    ----------
+    data : SessionData
+    options : SessionOptions
+    reading : PanelReading, optional
+        The panel of these data with full dynamics, where it has been fitted.
+    measures : DataFrame, optional
+        What was found of the measures, where it has been.
+    """
     series = oriented(data, options.outcome_positive)
     arms = 1 if data.arm is None else len(np.unique(data.arm))
     detrend = cast(Detrending, options.detrend)
     notes = list(session_notes(data, series, detrend, options.outcome_positive))
-    prepared = Prepared(options=options, series=series, arms=arms, notes=notes)
+    prepared = Prepared(options=options, series=series, arms=arms, notes=notes, reading=reading)
     effects = without_within(prepared)
     if effects is None:
         effects = METHODS[options.method](prepared)
@@ -156,7 +173,8 @@ def disaggregate_data(data: SessionData, options: SessionOptions) -> Disaggregat
     table, covariance = effect_rows(effects, draws, notes)
     if not len(table):
         raise SpecificationError("these sessions give no effect at all: " + " ".join(notes))
-    measures = measure_rows(series, draws, notes, detrend)
+    if measures is None:
+        measures = measure_rows(series, draws, notes, detrend)
     call: dict[str, object] = {**options.described(), "replicates": REPLICATES}
     return Disaggregation(
         table=table,

@@ -78,13 +78,15 @@ class SessionOptions:
 class Prepared:
     """The series as analysed, and what is said on the way.
 
-    ``arms`` counts means that were taken out (1: the grand mean). ``notes`` grows.
+    ``arms`` counts means that were taken out (1: the grand mean). ``notes`` grows. ``reading`` is
+    the panel with full dynamics where it is fitted already.
     """
 
     options: SessionOptions
     series: Series
     arms: int
     notes: list[str]
+    reading: PanelReading | None = None
 
     @property
     def weighting(self) -> Weighting:
@@ -184,7 +186,7 @@ def _reading(prepared: Prepared, route: str) -> tuple[PanelReading, str]:
         )
     detrend = cast(Detrending, options.detrend)
     try:
-        reading = read_panel(prepared.series, detrend, "full")
+        reading = prepared.reading or read_panel(prepared.series, detrend, "full")
     except SpecificationError as error:
         if options.lag or options.method == "dynamic-panel":
             raise

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 import pandas as pd
 
 from metalliance.errors import ConvergenceError, SpecificationError
+from metalliance.traitstate.centring import Detrending, oriented
 from metalliance.traitstate.disaggregate import disaggregate_data
 from metalliance.traitstate.disaggregation import Disaggregation
+from metalliance.traitstate.panel_effects import PanelReading, read_panel
 from metalliance.traitstate.session_data import SessionData
 from metalliance.traitstate.session_methods import SessionOptions
 
@@ -64,11 +67,13 @@ def study_of_sessions(data: SessionData, options: SessionOptions, every: bool) -
     every : bool
     """
     wanted = _wanted(options) if every else {options.method: options}
+    reading = _reading(data, options) if every else None
     parts: dict[str, Disaggregation] = {}
     notes: list[str] = []
     for name, one in wanted.items():
+        measures = next((part.measures for part in parts.values()), None)
         try:
-            parts[name] = disaggregate_data(data, one)
+            parts[name] = disaggregate_data(data, one, reading=reading, measures=measures)
         except (SpecificationError, ConvergenceError) as error:
             if not every or not parts:
                 raise
@@ -77,6 +82,15 @@ def study_of_sessions(data: SessionData, options: SessionOptions, every: bool) -
     return SessionStudy(
         data=data, options=options, parts=parts, table=_table(parts), notes=tuple(notes)
     )
+
+
+def _reading(data: SessionData, options: SessionOptions) -> PanelReading | None:
+    """The panel that several parts read; None where a part will say why there is none."""
+    series = oriented(data, options.outcome_positive)
+    try:
+        return read_panel(series, cast(Detrending, options.detrend), "full")
+    except (SpecificationError, ConvergenceError):
+        return None
 
 
 def _wanted(options: SessionOptions) -> dict[str, SessionOptions]:
