@@ -10,7 +10,6 @@ from metalliance.errors import SpecificationError
 from metalliance.traitstate.centring import (
     DETRENDINGS,
     Detrending,
-    Pairs,
     Series,
     detrended,
     pairs_at_lag,
@@ -110,7 +109,7 @@ def person_mean(prepared: Prepared) -> tuple[SessionEffect, ...]:
     trendless = prepared.trendless()
     effects = [
         *same_session_effects(pairs, prepared.weighting, prepared.arms, route),
-        within_effect(_pairs(trendless), lines=prepared.lines, route=route),
+        within_effect(pairs_at_lag(trendless), lines=prepared.lines, route=route),
         *_lagged(prepared, trendless, route=route),
         contextual_effect(pairs, prepared.weighting, route),
     ]
@@ -133,13 +132,9 @@ def fixed_effects(prepared: Prepared) -> tuple[SessionEffect, ...]:
         "differences between patients."
     )
     return (
-        within_effect(_pairs(trendless), lines=prepared.lines, route=route),
+        within_effect(pairs_at_lag(trendless), lines=prepared.lines, route=route),
         *_lagged(prepared, trendless, route=route),
     )
-
-
-def _pairs(series: Series) -> Pairs:
-    return pairs_at_lag(series)
 
 
 def _lagged(prepared: Prepared, trendless: Series, route: str) -> tuple[SessionEffect, ...]:

@@ -132,8 +132,7 @@ def _model_row(study: SessionStudy, name: str, model: str) -> Row:
     lagged = model.endswith(LAGGED)
     likelihood = base in ("MLI", "MDP")
     rows = study.table[[_model(row) == model for _, row in study.table.iterrows()]]
-    spread = rows["slope_sd"].dropna()
-    data = study.data
+    own, spread = _slope_spread(study, model, rows)
     found: Row = {
         "study": name,
         "id": model,
@@ -152,14 +151,28 @@ def _model_row(study: SessionStudy, name: str, model: str) -> Row:
         "D1": "0",
         "D2": "0",
         "D3": "0",
-        "D4": "1" if len(spread) else "0",
+        "D4": "1" if own else "0",
     }
-    if len(spread):
-        found["slope_sd"] = _rounded(float(spread.iloc[0]))
-        found["note"] = "slope_sd in standard deviations within patients"
-    if data.arm is not None:
-        found["note"] = "differences between arms taken out"
+    notes = []
+    if math.isfinite(spread):
+        found["slope_sd"] = _rounded(spread)
+        notes.append("slope_sd in SDs within patients" + ("" if own else ", by person means"))
+    if study.data.arm is not None:
+        notes.append("differences between arms taken out")
+    if notes:
+        found["note"] = "; ".join(notes)
     return found
+
+
+def _slope_spread(study: SessionStudy, model: str, rows: pd.DataFrame) -> tuple[bool, float]:
+    """Whether the model has slopes that differ, and their SD; for latent means that of centring."""
+    given = rows["slope_sd"].dropna()
+    if len(given):
+        return True, float(given.iloc[0])
+    same = study.table["estimand"].eq("concurrent_r") & study.table["slope_sd"].notna()
+    if model == "MLI" and same.any():
+        return False, float(study.table.loc[same, "slope_sd"].iloc[0])
+    return False, math.nan
 
 
 def _model(row: pd.Series) -> str:

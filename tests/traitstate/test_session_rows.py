@@ -90,6 +90,9 @@ def test_what_the_models_say_of_themselves(whole: SessionStudy) -> None:
     assert models["MDPL"]["C3"] == "2"
     assert models["MPML"]["C3"] == "0"
     assert models["MPM"]["C3"] == "NA"
+    spread = whole.table["slope_sd"].iloc[2]
+    assert models["MPM"]["slope_sd"] == models["MLI"]["slope_sd"] == pytest.approx(spread, abs=1e-6)
+    assert (models["MPM"]["D4"], models["MLI"]["D4"]) == ("1", "0")
     assert [row["id"] for row in rows["EVIDENCE"]] == ["MDPL"]
     within = next(row for row in rows["EFFECTS"] if row["estimand"] == "lagged_partial")
     assert (within["k_x"], within["k_y"], within["shared"], within["lag"]) == (1, 1, 0, 1)
