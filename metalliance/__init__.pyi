@@ -45,11 +45,13 @@ from metalliance.models.wald import wald_test as wald_test
 from metalliance.report.write import write_report as write_report
 from metalliance.sensitivity.permutation import permutation_test as permutation_test
 from metalliance.sensitivity.refits import leave_one_out as leave_one_out
+from metalliance.traitstate.chance import chance_above as chance_above
 from metalliance.traitstate.disaggregate import disaggregate as disaggregate
 from metalliance.traitstate.disaggregation import Disaggregation as Disaggregation
 from metalliance.traitstate.implied import compatible_pairs as compatible_pairs
 from metalliance.traitstate.implied import implied_total as implied_total
 from metalliance.traitstate.reciprocal import reciprocal as reciprocal
+from metalliance.traitstate.smallest import smallest_effect as smallest_effect
 from metalliance.traitstate.synthesis import trait_state_synthesis as trait_state_synthesis
 from metalliance.traitstate.trait_state import trait_state as trait_state
 from metalliance.workflow.analyse import analyse as analyse

@@ -145,7 +145,7 @@ def totals_alone(analysis: Analysis) -> str:
     if "alliance" not in construct(analysis):
         return ""
     result = analysis.answers.synthesis.result
-    if result is not None and result.consistency.empty:
+    if result is not None and not result.rows["component"].eq("total").any():
         return ""
     return _of_totals(analysis) if result is None else _of_synthesis(analysis, result)
 
@@ -173,7 +173,10 @@ def _of_synthesis(analysis: Analysis, result: Synthesis) -> str:
 
 
 def _disagreement(analysis: Analysis, result: Synthesis) -> str:
-    row = result.consistency.iloc[0]
+    other = result.consistency[result.consistency["samples"].eq("other")]
+    if other.empty:
+        return ""
+    row = other.iloc[0]
     if row["df"] < 4 or not _excludes_zero(row):
         return ""
     more = "larger" if row["discrepancy"] > 0 else "smaller"

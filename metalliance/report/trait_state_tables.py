@@ -198,6 +198,11 @@ def chance_table(analysis: Analysis) -> Table:
         columns=("State-like pool", "Studies", "Probability", f"{level(analysis)} CI"),
         numeric=(False, True, True, True),
         rows=tuple(rows),
+        note=(
+            "True effects are taken as normal. In simulations nominal 95% intervals held the true "
+            "share in .83 to .97 of cases with 8 studies, .93 to .97 with 14 and .95 to .96 with "
+            "30."
+        ),
     )
 
 
@@ -294,13 +299,15 @@ def synthesis_notes(analysis: Analysis) -> tuple[str, ...]:
         f"{percent(100 * design.share_disaggregated)} of the information on it comes from studies "
         f"that disaggregated (rank {design.rank}, condition {number(design.condition, 1)})."
     ]
-    if len(result.consistency):
-        row = result.consistency.iloc[0]
+    of = {
+        "other": "Studies that disaggregated predict a total of",
+        "same": "In samples that give both, the between-patient effect predicts a total of",
+    }
+    for row in result.consistency.to_dict(orient="records"):
         notes.append(
-            f"Studies that disaggregated predict a total of {correlation(row['predicted'])}; the "
-            f"mean distance of the totals from it is {correlation(row['discrepancy'])} "
-            f"({level(analysis)} CI {interval(row['conf_low'], row['conf_high'])}, "
-            f"df = {number(row['df'], 1)})."
+            f"{of[row['samples']]} {correlation(row['predicted'])}; the mean distance of the "
+            f"totals from it is {correlation(row['discrepancy'])} ({level(analysis)} CI "
+            f"{interval(row['conf_low'], row['conf_high'])}, df = {number(row['df'], 1)})."
         )
     for row in result.left_out.itertuples():
         notes.append(f"Not in the synthesis: {count(row.effects, 'effect')} ({row.why}).")

@@ -14,17 +14,17 @@ FORTH, BACK = "alliance→outcome", "outcome→alliance"
 #: Forms of outcome that are a family of their own: never pooled with measures of outcome.
 DROPOUT_FORMS = ("dropout", "time-to-event")
 #: What a column means where a plain table does not have it.
-ASSUMED = {"estimand": "NA", "path": FORTH, "es_metric": "z", "outcome_form": ""}
+ASSUMED = {"path": FORTH, "es_metric": "z", "outcome_form": ""}
 
 
 def working_rows(effects: EffectTable | pd.DataFrame) -> pd.DataFrame:
     """Usable rows with the columns that joint models read, and ``cluster``.
 
-    A plain DataFrame needs ``study, component, yi, vi``; without other columns every study is
+    A plain DataFrame needs ``study, component, estimand, yi, vi``; without others every study is
     one sample, effects run from alliance to outcome, and yi is Fisher's z. Dropout is left out.
     """
     frame = effects.to_frame() if isinstance(effects, EffectTable) else effects.copy()
-    missing = [name for name in ("study", "component", "yi", "vi") if name not in frame]
+    missing = [name for name in ("study", "component", "estimand", "yi", "vi") if name not in frame]
     if missing:
         raise SpecificationError(f"columns missing from the effects: {', '.join(missing)}")
     for name, value in ASSUMED.items():

@@ -13,6 +13,7 @@ from metalliance.errors import SpecificationError, UnidentifiedError
 from metalliance.models.inference import MINIMUM_DF, Inference
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.distributions import critical_value, two_sided_p
+from metalliance.traitstate.consistency import consistency, told_apart
 from metalliance.traitstate.identify import Identification, identification
 from metalliance.traitstate.implied import compatible_pairs
 from metalliance.traitstate.joint import DIFFERENCE, contrast_table
@@ -56,8 +57,9 @@ class Synthesis:
         lagged_share rho_between rho_within conf_low conf_high: the assumption that deviations at
         different occasions are unrelated (0), or as related as at one occasion (1).
     consistency : DataFrame
-        One row: predicted (median total), discrepancy std_error df p_value conf_low conf_high of
-        totals from what studies predict that disaggregated; empty where these alone cannot.
+        samples (other or same), predicted (median total), discrepancy std_error df p_value
+        conf_low conf_high: totals against what studies predict that disaggregated, and against
+        the between-patient effect of their own sample; no row where there is nothing to compare.
     inference : Inference
         At the mean ICCs.
     """
@@ -166,7 +168,7 @@ def trait_state_synthesis(
         left_out=others.groupby("why", sort=False).size().rename("effects").reset_index(),
         icc_grid=_icc_grid(model, vi, icc_x, icc_y, lagged_share, level, bands=bands),
         lagged_grid=_lagged_grid(model, vi, icc_x[0], icc_y[0], level, bands=bands),
-        consistency=_consistency(model, a, b, vi, level),
+        consistency=consistency(model, a, b, vi, others, (icc_x[0], icc_y[0], lagged_share), level),
         inference=inference,
     )
 
@@ -192,8 +194,8 @@ def _refuse_unidentified(
 ) -> None:
     """Refuse weights that are proportional, as given or where occasions apart count as one."""
     clusters = rows["cluster"].to_numpy()
-    apart = _told_apart(a, b, clusters)
-    if apart and _told_apart(*at_one, clusters):
+    apart = told_apart(a, b, clusters)
+    if apart and told_apart(*at_one, clusters):
         return
     raise _unidentified(
         rows,
@@ -217,13 +219,6 @@ def _unidentified(rows: pd.DataFrame, a: FloatArray, b: FloatArray, why: str) ->
         "effects of two independent studies or more would decide",
         line,
     )
-
-
-def _told_apart(a: FloatArray, b: FloatArray, clusters: np.ndarray) -> bool:
-    """Whether two clusters or more have weights off the common ray of the others."""
-    angle = np.round(np.arctan2(b, a), 6)
-    most = pd.Series(angle).groupby(clusters).agg(lambda x: x.mode().iloc[0]).mode().iloc[0]
-    return len(np.unique(clusters[angle != most])) >= 2
 
 
 def _contrasts(inference: Inference) -> dict[str, FloatArray]:
@@ -323,22 +318,3 @@ def _lagged_grid(
         a, b = weights_of_rows(model.rows, icc_x, icc_y, share)
         found.append([share, *_setting(model, a, b, vi, level)])
     return pd.DataFrame(found, columns=["lagged_share", *SETTING])
-
-
-def _consistency(
-    model: Mixture, a: FloatArray, b: FloatArray, vi: FloatArray, level: float
-) -> pd.DataFrame:
-    """Mean distance of totals from what the disaggregated studies predict for them."""
-    total = model.rows["component"].eq("total").to_numpy()
-    clusters = model.rows["cluster"].to_numpy()
-    columns = ["predicted", "discrepancy", "std_error", "df", "p_value", "conf_low", "conf_high"]
-    alone = ~total
-    decided = alone.any() and _told_apart(a[alone], b[alone], clusters[alone])
-    if len(np.unique(clusters[total])) < 2 or not decided:
-        return pd.DataFrame(columns=columns)
-    inference = model.at(a, b, vi, extra=total.astype(float))
-    row = contrast_table(inference, {"discrepancy": np.array([0.0, 0.0, 1.0])}, level).iloc[0]
-    beta = inference.fit.beta
-    predicted = float(np.median(a[total]) * beta[0] + np.median(b[total]) * beta[1])
-    values = [predicted, *row[["estimate", *columns[2:]]]]
-    return pd.DataFrame([values], columns=columns)

@@ -12,7 +12,7 @@ from metalliance.numerics.blocks import FloatArray
 from metalliance.traitstate.mixture import mixture_weights
 from metalliance.traitstate.rows import working_rows
 
-__all__ = ["OBSERVED", "split_rows", "weights_of_rows"]
+__all__ = ["BESIDE_BETWEEN", "OBSERVED", "split_rows", "weights_of_rows"]
 
 #: Components that are correlations of scores over patients, mixtures of trait and state.
 MIXED = ("total", "between_observed")
@@ -20,6 +20,7 @@ OBSERVED = (*MIXED, "between_latent", "within")
 #: What an outcome may be: anything that subtracts an earlier score has lost its trait part.
 FORMS = ("raw post", "session-level score", "", None, np.nan)
 OCCASIONS = ("k_x", "k_y", "shared")
+BESIDE_BETWEEN = "its sample has a between-patient effect"
 NUMBERS = ("icc_x", "icc_y", "ni", "r", *OCCASIONS)
 WORDS = ("prior_outcome_control", "quality")
 
@@ -37,7 +38,7 @@ def split_rows(effects: EffectTable | pd.DataFrame) -> tuple[pd.DataFrame, pd.Da
         why = why.where(why.ne("") | ~rule(frame), reason)
     used = why.eq("")
     for reason, second in (
-        ("its sample has a between-patient effect", _beside_between(frame, used)),
+        (BESIDE_BETWEEN, _beside_between(frame, used)),
         ("its sample has an effect of observed averages", _beside_observed(frame, used)),
     ):
         why = why.where(~second, reason)

@@ -179,6 +179,22 @@ def test_totals_that_disagree_are_noticed() -> None:
     assert off["conf_low"] > 0.05
 
 
+def test_a_total_is_compared_with_the_between_effect_of_its_sample() -> None:
+    """Totals that follow exactly from their own sample's average have distance 0."""
+    effects = literature(np.random.default_rng(12), 30, 10, 10, shared=0)
+    state = synthesis(effects).table["estimate"][1]
+    between = effects[effects["component"] == "between_observed"]
+    a_b = float(mixture_weights(0.7, 0.6, 4, 1, 0)[0])
+    a_t, b_t = (float(w) for w in mixture_weights(0.7, 0.6, 1, 1, 1))
+    r = a_t / a_b * np.tanh(between["yi"]) + b_t * state
+    own = between.assign(component="total", yi=np.arctanh(r), k_x=1, shared=1)
+    found = synthesis(pd.concat([effects, own], ignore_index=True))
+    same = found.consistency.set_index("samples").loc["same"]
+    assert same["discrepancy"] == pytest.approx(0, abs=1e-9)
+    assert same["df"] == 9
+    pd.testing.assert_frame_equal(found.table, synthesis(effects).table)
+
+
 def test_no_component_pulls_the_other() -> None:
     """Between- and within-patient truth may have opposite signs."""
     found = synthesis(literature(np.random.default_rng(9), 80, 20, 20, rho=(0.4, -0.15), shared=0))
