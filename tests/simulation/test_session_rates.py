@@ -1,5 +1,7 @@
 """What the docs say of session data is what was simulated, and what is simulated now."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,20 @@ EXPECTED = {
     8: (1.02, 1.40, 2.34, 1.40, 1.81),
     16: (1.06, 1.69, 3.57, 1.55, 2.26),
 }
+
+
+def test_one_process_has_three_within_patient_values() -> None:
+    """Same session, next session, next session net of the own past: never one pool."""
+    world = World(
+        patients=1, sessions=1, ar_x=0.5, ar_y=0.5, forward=0.07, reverse=0.07, innovation_r=0.15
+    )
+    truth = process_truth(world)
+    names = ("within.concurrent_r", "within.lagged_r", "within.lagged_partial")
+    assert [round(truth[name], 2) for name in names] == [0.24, 0.19, 0.07]
+    backwards = replace(world, forward=0.0, reverse=0.12)
+    truth = process_truth(backwards)
+    assert truth["within.lagged_partial"] == 0
+    assert round(truth["within.lagged_r"], 2) == 0.11
 
 
 def test_the_page_shows_the_stored_results() -> None:
