@@ -24,6 +24,7 @@ from metalliance.errors import PlanError as PlanError
 from metalliance.errors import Problem as Problem
 from metalliance.errors import SmallSampleWarning as SmallSampleWarning
 from metalliance.errors import SpecificationError as SpecificationError
+from metalliance.errors import UnidentifiedError as UnidentifiedError
 from metalliance.models.augment import augment as augment
 from metalliance.models.compare import likelihood_ratio_test as likelihood_ratio_test
 from metalliance.models.confint import confint as confint
@@ -44,11 +45,18 @@ from metalliance.models.wald import wald_test as wald_test
 from metalliance.report.write import write_report as write_report
 from metalliance.sensitivity.permutation import permutation_test as permutation_test
 from metalliance.sensitivity.refits import leave_one_out as leave_one_out
+from metalliance.traitstate.chance import chance_above as chance_above
+from metalliance.traitstate.implied import compatible_pairs as compatible_pairs
+from metalliance.traitstate.implied import implied_total as implied_total
 from metalliance.traitstate.moderators import moderators as moderators
+from metalliance.traitstate.reciprocal import reciprocal as reciprocal
+from metalliance.traitstate.smallest import smallest_effect as smallest_effect
 from metalliance.traitstate.sophistication_analysis import (
     SophisticationAnalysis as SophisticationAnalysis,
 )
 from metalliance.traitstate.sophistication_analysis import sophistication as sophistication
+from metalliance.traitstate.synthesis import trait_state_synthesis as trait_state_synthesis
+from metalliance.traitstate.trait_state import trait_state as trait_state
 from metalliance.workflow.analyse import analyse as analyse
 from metalliance.workflow.analysis import Analysis as Analysis
 from metalliance.workflow.plan import Plan as Plan

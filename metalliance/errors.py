@@ -7,6 +7,7 @@
     ├── PlanError                    the analysis plan; ``.problems`` likewise
     ├── ConversionError              a reported statistic that cannot become an effect
     ├── SpecificationError           a model that was asked for and cannot be meant
+    │   └── UnidentifiedError        trait and state cannot be told apart; ``.line`` has the pairs
     ├── ConvergenceError             a model that could not be brought to an optimum
     └── OutputError                  a file that may not be written over
     MetallianceWarning               base of all warnings
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = [
     "CodingError",
@@ -33,6 +34,7 @@ __all__ = [
     "Severity",
     "SmallSampleWarning",
     "SpecificationError",
+    "UnidentifiedError",
 ]
 
 Severity = Literal["error", "question", "todo", "note"]
@@ -99,6 +101,20 @@ class ConversionError(MetallianceError):
 
 class SpecificationError(MetallianceError):
     """The model asked for cannot be fitted to these data; the message says what to change."""
+
+
+class UnidentifiedError(SpecificationError):
+    """The effects cannot tell a trait-like from a state-like association.
+
+    Attributes
+    ----------
+    line : DataFrame
+        ``rho_between, rho_within``: pairs that are compatible with what was reported.
+    """
+
+    def __init__(self, message: str, line: Any) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class ConvergenceError(MetallianceError):

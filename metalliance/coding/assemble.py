@@ -231,9 +231,23 @@ def _derived(used: Sequence[tuple[Row, Estimate]]) -> dict[str, list[float]]:
     for domain in DOMAINS:
         found[f"sophistication_{domain}"] = [row.score.domains[domain] for row, _ in used]
     found["E4"] = [row.score.precision for row, _ in used]
+    found["slope_sd_within"] = [_slope_sd(row, estimate) for row, estimate in used]
     for item in used[0][0].score.scores if used else ():
         found[item] = [row.score.scores[item].points for row, _ in used]
     return found
+
+
+def _slope_sd(row: Row, estimate: Estimate) -> float:
+    """SD of patients' slopes in the metric of the effect: as printed, or scaled as its b was."""
+    effect, model = row.linked.effect, row.linked.model
+    printed = None if model is None else model.number("slope_sd")
+    if printed is None or row.facts.component != "within":
+        return math.nan
+    if effect.text("stat") != "b" or effect.text("metric") == "SD within":
+        return printed if effect.text("metric") == "SD within" else math.nan
+    value = effect.number("value")
+    point = estimate.yi if row.facts.es_metric == "beta" else estimate.r
+    return printed * abs(point / value) if value else math.nan
 
 
 def _details(used: Sequence[tuple[Row, Estimate]]) -> dict[str, pd.Series]:

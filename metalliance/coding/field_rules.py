@@ -96,6 +96,8 @@ def _estimand(linked: Linked, findings: Findings) -> None:
         effect.text("alliance_term"), effect.text("other_alliance_term")
     )
     follows = derived_estimand(linked, component) if component else ""
+    if linked.flat and (coded, follows) == ("lagged_partial", "lagged_r"):
+        return  # one table has no model, so that only the coder knows of the lagged outcome
     if coded and follows and coded != follows:
         what = f"component, lag and model make this {follows}; the estimands are never mixed"
         mend = "leave estimand blank, or correct lag or lagged_outcome"

@@ -235,6 +235,16 @@ def _log_ptr(row: Linked) -> float | None:
     return None if ratio is None else math.log(ratio)
 
 
+def _icc(name: str, place: Literal["alliance", "outcome"]) -> Callable[[Linked], float | None]:
+    """Share of the variance between patients: of this effect, else of its measure."""
+
+    def rule(row: Linked) -> float | None:
+        own, record = row.effect.number(name), getattr(row, place)
+        return own if own is not None or record is None else record.number("icc")
+
+    return rule
+
+
 def _elapsed(row: Linked) -> float | None:
     """Share of the treatment that had passed when the alliance was first measured."""
     session = row.alliance.number("first_session") if row.alliance is not None else None
@@ -252,4 +262,6 @@ DERIVED_NUMBERS: dict[str, Callable[[Linked], float | None]] = {
     "ptr": _ptr,
     "log_ptr": _log_ptr,
     "prop_treatment_elapsed": _elapsed,
+    "icc_x": _icc("icc_x", "alliance"),
+    "icc_y": _icc("icc_y", "outcome"),
 }

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
+from metalliance.plots.bands import bands_data, bands_plot
 from metalliance.plots.bubble import bubble_data, bubble_plot
 from metalliance.plots.caterpillar import caterpillar_data, caterpillar_plot
 from metalliance.plots.forest import forest_data, forest_plot
@@ -19,13 +20,14 @@ from metalliance.report.numbers import correlation, count, p_value
 from metalliance.report.tables import model_line
 from metalliance.report.words import estimate
 from metalliance.traitstate.sophistication import SophisticationResult
+from metalliance.traitstate.synthesis import Synthesis
 from metalliance.workflow.analysis import Analysis, Pool
 
 __all__ = ["ReportFigure", "report_figures"]
 
 PAGED_ABOVE = 60
 NO_BREAK = "\u00a0"
-Place = Literal["main", "sophistication", "appendix"]
+Place = Literal["main", "trait-state", "sophistication", "appendix"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,9 @@ def report_figures(analysis: Analysis) -> tuple[ReportFigure, ...]:
     figures += [_forest(analysis, [pool], "appendix") for pool in large]
     second = [pool for pool in analysis.pools if pool.role == "sensitivity" and pool.fit]
     figures += [_forest(analysis, [pool], "appendix") for pool in second]
+    synthesis = analysis.answers.synthesis.result
+    if synthesis is not None:
+        figures.append(_bands(analysis, synthesis))
     for result in analysis.sophistication:
         if not result.withheld and result.not_reported == "zero":
             figures.append(_bubble(analysis, result))
@@ -181,6 +186,18 @@ def _bubble(analysis: Analysis, result: SophisticationResult) -> ReportFigure:
         f"between-studies slope with its {level(analysis)} confidence band"
         f"{_further_lines(result, curve)}.",
         place="sophistication",
+        figure=plot,
+    )
+
+
+def _bands(analysis: Analysis, synthesis: Synthesis) -> ReportFigure:
+    plot = bands_plot(bands_data(synthesis), level=analysis.plan.level, footer=_footer(analysis))
+    return ReportFigure(
+        name="synthesis-bands",
+        title="What the synthesis assumes",
+        caption="Left: how strongly deviations at other sessions go with outcome. Right: "
+        "intraclass correlations.",
+        place="trait-state",
         figure=plot,
     )
 

@@ -16,10 +16,10 @@ from metalliance.report.methods import methods_paragraphs, references
 from metalliance.report.sophistication_tables import (
     checks_table,
     items_table,
-    joint_table,
     moderators_table,
     pools_with_slopes,
     sophistication_table,
+    together_table,
 )
 from metalliance.report.sources import spans
 from metalliance.report.tables import (
@@ -29,6 +29,15 @@ from metalliance.report.tables import (
     pooled_table,
     sensitivity_table,
     studies_table,
+)
+from metalliance.report.trait_state_tables import (
+    assumption_tables,
+    chance_table,
+    joint_table,
+    ratio_table,
+    slopes_table,
+    synthesis_notes,
+    synthesis_table,
 )
 from metalliance.report.words import first_screen
 from metalliance.workflow.analysis import Analysis
@@ -74,13 +83,21 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
         "pooled": pooled_table(analysis.pools, level(analysis)),
         "studies": [studies_table(pool, level(analysis)) for pool in fitted],
         "excluded": excluded_table(analysis),
+        "trait_state_figures": [f for f in figures if f.place == "trait-state"],
+        "joint": joint_table(analysis),
+        "ratio": ratio_table(analysis),
+        "chance": chance_table(analysis),
+        "slopes": slopes_table(analysis),
+        "synthesis": synthesis_table(analysis),
+        "synthesis_notes": synthesis_notes(analysis),
+        "assumptions": assumption_tables(analysis),
         "sophistication": sophistication_table(analysis, level(analysis)),
         "quality": [
             (
                 pool_title(analysis.pool(key)),
                 [
                     table(analysis, key, level(analysis))
-                    for table in (items_table, joint_table, checks_table)
+                    for table in (items_table, together_table, checks_table)
                 ],
             )
             for key in pools_with_slopes(analysis)

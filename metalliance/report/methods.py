@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from metalliance.report.labels import construct, is_simulated, level, pool_title
-from metalliance.report.numbers import count, number
+from metalliance.report.numbers import correlation, count, number
 from metalliance.workflow.analysis import Analysis, Pool
 
 __all__ = ["REFERENCES", "methods_paragraphs", "references"]
@@ -43,6 +43,11 @@ REFERENCES: dict[str, str] = {
     "Society: Series B, 57, 289–300. https://doi.org/10.1111/j.2517-6161.1995.tb02031.x",
     "harrell": "Harrell, F. E. (2015). Regression modeling strategies (2nd ed.). Springer. "
     "https://doi.org/10.1007/978-3-319-19425-7",
+    "bivariate": "Jackson, D., Riley, R., & White, I. R. (2011). Multivariate meta-analysis: "
+    "Potential and promise. Statistics in Medicine, 30, 2481–2498. "
+    "https://doi.org/10.1002/sim.4172",
+    "robinson": "Robinson, W. S. (1950). Ecological correlations and the behavior of individuals. "
+    "American Sociological Review, 15, 351–357. https://doi.org/10.2307/2087176",
     "zilcha": "Zilcha-Mano, S. (2017). Is the alliance really therapeutic? Revisiting this "
     "question in light of recent methodological advances. American Psychologist, 72, 311–325. "
     "https://doi.org/10.1037/a0040435",
@@ -72,6 +77,8 @@ def methods_paragraphs(analysis: Analysis) -> tuple[str, ...]:
         _conversions(analysis),
         _pooling(analysis),
         _heterogeneity(analysis),
+        _jointly(analysis),
+        _synthesis(analysis),
         _sophistication(analysis),
         _moderators(analysis),
         _sensitivity(analysis),
@@ -93,7 +100,55 @@ def references(analysis: Analysis) -> tuple[str, ...]:
         used |= {"holm", "fdr", "harrell"}
     if _moderators(analysis):
         used |= {"holm", "fdr"}
+    if _jointly(analysis):
+        used.add("bivariate")
+    if _synthesis(analysis):
+        used.add("robinson")
     return tuple(sorted(text for key, text in REFERENCES.items() if key in used))
+
+
+def _jointly(analysis: Analysis) -> str:
+    """The joint models: components, and directions."""
+    answers = analysis.answers
+    joints = [a.result.joint for a in answers.trait_state.values() if a.result is not None]
+    pairs = ["trait-like and state-like associations"] if joints else []
+    if answers.reciprocal.result is not None:
+        joints.append(answers.reciprocal.result.joint)
+        pairs.append("lagged coefficients of both directions")
+    if not joints:
+        return ""
+    text = (
+        f"{' and '.join(pairs).capitalize()} were compared in bivariate random-effects models "
+        "(Jackson et al., 2011): each part had its own heterogeneity, sampling errors of the two "
+        "parts were taken as independent and those of one part as in its pool, and the difference "
+        "was tested by CR2."
+    )
+    if any(joint.structure == "DIAG" for joint in joints):
+        text += (
+            " Where fewer than ten independent studies give both parts, the correlation of their "
+            "true effects was held at 0, and at .4 and .8 beside it."
+        )
+    return text
+
+
+def _synthesis(analysis: Analysis) -> str:
+    result = analysis.answers.synthesis.result
+    if result is None:
+        return ""
+    plan = analysis.plan
+    return (
+        "Correlations that do not separate trait from state were taken as weighted sums of a "
+        "latent between-patient and a same-session within-patient correlation. The weights follow "
+        "from the sessions that enter the two scores, the sessions they share, and intraclass "
+        f"correlations of {correlation(plan.icc_x[0])} (alliance, {correlation(plan.icc_x[1])} to "
+        f"{correlation(plan.icc_x[2])}) and {correlation(plan.icc_y[0])} (outcome, "
+        f"{correlation(plan.icc_y[1])} to {correlation(plan.icc_y[2])}) where a study gives none "
+        "(Robinson, 1950). Deviations at different sessions were taken as unrelated. Both "
+        "correlations were estimated in a random-coefficients model with CR2 standard errors; the "
+        "assumed intraclass correlations, common to all studies, were drawn from their bands and "
+        "their share of the variance added. Effects of change, adjusted for baseline, or on "
+        "dropout did not enter."
+    )
 
 
 def _fitted(analysis: Analysis) -> list[Pool]:

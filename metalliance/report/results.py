@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from metalliance.report.answers import answers_as_values, records
 from metalliance.workflow.analysis import Analysis, Pool
 
 __all__ = ["SCHEMA", "plain", "results"]
@@ -48,19 +49,20 @@ def results(analysis: Analysis) -> dict[str, Any]:
                         "pool": s.pool,
                         "not_reported": s.not_reported,
                         "centre": s.centre,
-                        "slopes": _records(s.slopes),
+                        "slopes": records(s.slopes),
                         "withheld": s.withheld,
                     }
                     for s in analysis.sophistication
                 ],
                 "sophistication_by_pool": {
-                    key: {name: _records(table) for name, table in found.tables.items()}
+                    key: {name: records(table) for name, table in found.tables.items()}
                     for key, found in analysis.sophistication_by_pool.items()
                 },
-                "moderators": _records(analysis.moderators),
-                "sensitivity": _records(analysis.sensitivity),
+                "moderators": records(analysis.moderators),
+                **answers_as_values(analysis.answers),
+                "sensitivity": records(analysis.sensitivity),
                 "leave_one_out": {
-                    key: _records(table) for key, table in analysis.leave_one_out.items()
+                    key: records(table) for key, table in analysis.leave_one_out.items()
                 },
             },
             "counts": {
@@ -70,9 +72,9 @@ def results(analysis: Analysis) -> dict[str, Any]:
             "effects": [
                 record | {"pool": pool.key}
                 for pool in analysis.pools
-                for record in _records(pool.effects.usable)
+                for record in records(pool.effects.usable)
             ],
-            "excluded": _records(analysis.excluded),
+            "excluded": records(analysis.excluded),
             "warnings": list(analysis.warnings),
         }
     )
@@ -94,22 +96,16 @@ def _model(pool: Pool) -> dict[str, Any]:
             name: getattr(pool.counts, name)
             for name in ("studies", "clusters", "effects", "patients")
         },
-        "glance": next(iter(_records(pool.glance)), None),
-        "tidy": _records(pool.tidy),
-        "components": _records(pool.components),
-        "predict": next(iter(_records(pool.predict)), None),
-        "predict_r": next(iter(_records(pool.predict_r)), None),
+        "glance": next(iter(records(pool.glance)), None),
+        "tidy": records(pool.tidy),
+        "components": records(pool.components),
+        "predict": next(iter(records(pool.predict)), None),
+        "predict_r": next(iter(records(pool.predict_r)), None),
     }
 
 
 def _answer(pool: Pool) -> dict[str, Any] | None:
-    return next(iter(_records(pool.predict_r)), None)
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {str(name): value for name, value in row.items()} for row in frame.to_dict(orient="records")
-    ]
+    return next(iter(records(pool.predict_r)), None)
 
 
 def plain(value: Any) -> Any:

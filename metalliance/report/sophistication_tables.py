@@ -16,10 +16,10 @@ from metalliance.workflow.analysis import Analysis
 __all__ = [
     "checks_table",
     "items_table",
-    "joint_table",
     "moderators_table",
     "pools_with_slopes",
     "sophistication_table",
+    "together_table",
 ]
 
 COUNTED = {"zero": "counts 0", "missing": "left out", "both": "either"}
@@ -105,7 +105,7 @@ def items_table(analysis: Analysis, key: str, level: str = "95%") -> Table:
     )
 
 
-def joint_table(analysis: Analysis, key: str, level: str = "95%") -> Table:
+def together_table(analysis: Analysis, key: str, level: str = "95%") -> Table:
     """Several items or domains together, and their joint test."""
     rows = []
     for row in _merged(analysis.sophistication_by_pool[key].joint):

@@ -274,7 +274,7 @@ EXCLUDED = ("study", "effect", "reason", "address")
 
 
 def effects_table(analysis: Analysis) -> Table:
-    """Every pooled effect with its trace."""
+    """Every usable effect with its trace, pooled or not."""
     rows = []
     for pool in analysis.pools:
         for row in pool.effects.usable.itertuples():
@@ -294,7 +294,7 @@ def effects_table(analysis: Analysis) -> Table:
             )
     return Table(
         name="effects",
-        caption="Every pooled effect, from the cell to the number",
+        caption="Every usable effect, from the cell to the number",
         columns=(
             "Study",
             "Effect",

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import math
 
+from metalliance.report.comparison import (
+    comparison,
+    directions,
+    smallest_sentence,
+    totals_alone,
+)
 from metalliance.report.labels import better, construct, is_simulated, level, pool_title, symbol
 from metalliance.report.numbers import correlation, count, number, range_of
 from metalliance.report.robustness import robustness
@@ -76,6 +82,7 @@ def first_screen(analysis: Analysis) -> tuple[Paragraph, ...]:
         " ".join(_trait(analysis, pool) for pool in trait),
         " ".join(_state(analysis, pool) for pool in state),
         _separation(analysis, trait, state),
+        totals_alone(analysis),
     ]
     shown = [text for text in shown if text]
     headings = ["What these studies show.", *[""] * len(shown)]
@@ -150,7 +157,21 @@ def _state(analysis: Analysis, pool: Pool) -> str:
         }[pool.estimand]
         opening = f"{when} {occasion} {ending}".rstrip()
     text = f"{opening} state-like {_estimate(pool)}, {_size(pool)}."
-    return text + _interval(pool) + _new_study(analysis, pool, "state-like")
+    return (
+        text
+        + _interval(pool)
+        + _smallest(analysis, pool)
+        + _new_study(analysis, pool, "state-like")
+    )
+
+
+def _smallest(analysis: Analysis, pool: Pool) -> str:
+    tested = analysis.answers.smallest.get(pool.key)
+    plan = analysis.plan
+    smallest = plan.smallest_r if pool.es_metric == "z" else plan.smallest_beta
+    if tested is None or smallest is None:
+        return ""
+    return f" {smallest_sentence(pool, tested, smallest)}"
 
 
 def _interval(pool: Pool) -> str:
@@ -215,13 +236,7 @@ def _separation(analysis: Analysis, trait: list[Pool], state: list[Pool]) -> str
             "No study here separates differences between patients from changes within a patient, "
             "so these data cannot say which of the two the association reflects."
         )
-    if trait and state and not any(pool.imprecise for pool in (*trait, state[0])):
-        return (
-            "Read the gap between trait and state with care: trait values are mostly unadjusted "
-            "correlations of averages, state values come from other models and are less reliably "
-            "measured. Each pool is estimated by itself here; their difference is not tested."
-        )
-    return ""
+    return " ".join(text for text in (comparison(analysis), directions(analysis)) if text)
 
 
 def sophistication(analysis: Analysis) -> str:

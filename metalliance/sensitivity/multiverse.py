@@ -14,7 +14,7 @@ from metalliance.models.inference import infer
 from metalliance.models.predict import predict
 from metalliance.traitstate.pooling import is_dependent, pool_effects
 
-__all__ = ["COLUMNS", "never_narrower", "rho_grid", "subsets"]
+__all__ = ["COLUMNS", "as_claimed", "never_narrower", "rho_grid", "subsets"]
 
 COLUMNS = (
     "check",
@@ -26,6 +26,53 @@ COLUMNS = (
     "conf_high",
     "note",
 )
+
+
+#: What authors call a component, and the component that a reader would take it for.
+CLAIMS: dict[str, tuple[str, ...]] = {
+    "total": ("total",),
+    "between_observed": ("trait-like", "between"),
+    "within": ("state-like", "within"),
+    "between_change": ("change",),
+}
+
+
+def as_claimed(
+    every: EffectTable, pool: EffectTable, *, rho: float, method: str = "REML", level: float = 0.95
+) -> pd.DataFrame:
+    """Pool again with the effects that their authors call by this pool's component.
+
+    Parameters
+    ----------
+    every : EffectTable
+        All usable effects, with the column ``component_claimed``.
+    pool : EffectTable
+        One pool of correlations; an effect without a claim stays where it is.
+    rho, method, level
+        As in `rho_grid`.
+
+    Returns
+    -------
+    DataFrame
+        ``COLUMNS``; no row where the claims move no effect into the pool or out of it.
+    """
+    nothing = pd.DataFrame(columns=list(COLUMNS))
+    frame = every.usable
+    if "component_claimed" not in frame or not pool.usable["es_metric"].eq("z").all():
+        return nothing
+    claims = CLAIMS.get(str(pool.usable["component"].iloc[0]), ())
+    claim = frame["component_claimed"]
+    own = pd.MultiIndex.from_frame(pool.usable[["study", "effect"]])
+    inside = pd.MultiIndex.from_frame(frame[["study", "effect"]]).isin(own)
+    called = claim.isin(claims).to_numpy() & frame["es_metric"].eq("z").to_numpy()
+    silent = claim.isna().to_numpy() | claim.eq("").to_numpy()
+    kept = called | (inside & silent)
+    came, left = int((kept & ~inside).sum()), int((inside & ~kept).sum())
+    if not (came or left) or not kept.any() or not claims:
+        return nothing
+    setting = f"components as their authors call them ({came} more effects, {left} fewer)"
+    row = _row("claim", setting, every.where(kept), rho=rho, method=method, level=level)
+    return pd.DataFrame([row], columns=list(COLUMNS))
 
 
 def rho_grid(

@@ -14,9 +14,10 @@ import pandas as pd
 from metalliance.coding.review import Review
 from metalliance.effectsize.table import EXCLUDED_COLUMNS, EffectTable
 from metalliance.errors import MetallianceWarning
-from metalliance.sensitivity.multiverse import never_narrower, rho_grid, subsets
+from metalliance.sensitivity.multiverse import as_claimed, never_narrower, rho_grid, subsets
 from metalliance.sensitivity.refits import leave_one_out
 from metalliance.workflow.analysis import Analysis, Counts, Pool
+from metalliance.workflow.answers import answer_questions
 from metalliance.workflow.defaults import defaults_used
 from metalliance.workflow.plan import Plan
 from metalliance.workflow.plan_sheet import plan_of
@@ -69,6 +70,8 @@ def _carry_out(review: Review, plan: Plan, tell: Callable[[str], None]) -> Analy
     sophistication = sophistication_of(fitted, plan)
     tell("moderators")
     moderators = moderators_of(fitted, plan)
+    tell("trait and state")
+    answers = answer_questions(effects, pools, plan)
     tell("sensitivity")
     excluded = _not_in_a_main_pool(effects, pools)
     return Analysis(
@@ -78,12 +81,13 @@ def _carry_out(review: Review, plan: Plan, tell: Callable[[str], None]) -> Analy
         sophistication=tuple(one for found in sophistication for one in found.regressions),
         sophistication_by_pool={found.pool: found for found in sophistication},
         moderators=moderators,
-        sensitivity=_sensitivity(pools, fitted, plan),
+        sensitivity=_sensitivity(effects, pools, fitted, plan),
         leave_one_out={pool.key: _leave_one_out(pool, plan.level) for pool in fitted},
         counts=_counts(effects, excluded, pools),
         excluded=excluded,
         defaults_used=defaults_used(review, plan, pools),
         warnings=tuple(dict.fromkeys(text for pool in pools for text in pool.warnings)),
+        answers=answers,
         manifest=_manifest(review, plan),
     )
 
@@ -107,13 +111,16 @@ def without_planned(effects: EffectTable, plan: Plan) -> EffectTable:
     )
 
 
-def _sensitivity(pools: list[Pool], fitted: list[Pool], plan: Plan) -> pd.DataFrame:
+def _sensitivity(
+    effects: EffectTable, pools: list[Pool], fitted: list[Pool], plan: Plan
+) -> pd.DataFrame:
     tables = []
     for pool in fitted:
         for table in (
             rho_grid(pool.effects, plan.rho_grid, method=plan.method, level=plan.level),
             never_narrower(pool.effects, method=plan.method, level=plan.level),
             subsets(pool.effects, rho=plan.rho, method=plan.method, level=plan.level),
+            as_claimed(effects, pool.effects, rho=plan.rho, method=plan.method, level=plan.level),
         ):
             if len(table):
                 tables.append(table.assign(pool=pool.key))

@@ -17,6 +17,7 @@ from metalliance.workflow.plan import Plan
 if TYPE_CHECKING:
     from metalliance.models.inference import Inference
     from metalliance.models.result import Fit
+    from metalliance.workflow.answers import Answers
 
 __all__ = ["Analysis", "Counts", "Default", "Pool", "PoolCounts"]
 
@@ -145,6 +146,8 @@ class Analysis:
         Every row that is in no main pool: study, sample, effect, reason, address.
     defaults_used : tuple of Default
     warnings : tuple of str
+    answers : Answers
+        What was asked of several pools together.
     manifest : Mapping
         Input name and sha256, versions, plan, seed.
     """
@@ -161,6 +164,7 @@ class Analysis:
     excluded: pd.DataFrame
     defaults_used: tuple[Default, ...]
     warnings: tuple[str, ...]
+    answers: Answers
     manifest: Mapping[str, object]
 
     def pool(self, key: str) -> Pool:

@@ -56,7 +56,10 @@ class Plan(_Frozen):
         (``sophistication_temporal``) mark those of the sophistication regressions as planned.
     icc_x, icc_y : (float, float, float)
         Intraclass correlation of alliance and outcome where a study does not say: mean, and the
-        band to vary it in. Recorded with the results; no pool of this version depends on them.
+        band to vary it in. The synthesis of trait and state and the ratio of slopes use them.
+    smallest_r, smallest_beta : float or None
+        Smallest effect of interest, as a correlation and as a lagged partial coefficient. With
+        one, pooled means are tested for being larger, and for being smaller.
     """
 
     title: str = ""
@@ -74,6 +77,8 @@ class Plan(_Frozen):
     moderators: dict[str, Literal["planned", "exploratory"]] = {}
     icc_x: tuple[float, float, float] = (0.70, 0.55, 0.80)
     icc_y: tuple[float, float, float] = (0.60, 0.45, 0.75)
+    smallest_r: float | None = Field(default=None, gt=0, lt=1)
+    smallest_beta: float | None = Field(default=None, gt=0)
 
     @field_validator("icc_x", "icc_y")
     @classmethod

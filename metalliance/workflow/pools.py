@@ -15,6 +15,7 @@ from metalliance.models.predict import predict
 from metalliance.models.studies import study_means
 from metalliance.models.tidy import components, glance, tidy
 from metalliance.traitstate.pooling import is_dependent, pool_effects
+from metalliance.traitstate.rows import DROPOUT_FORMS
 from metalliance.workflow.analysis import Pool, PoolCounts
 from metalliance.workflow.plan import Plan
 
@@ -37,7 +38,6 @@ NEVER_POOLED = {
 TABLES = ("tidy", "glance", "components", "predict", "predict_r", "studies")
 LEAST_DF = 4
 LEAST_DEPENDENT_CLUSTERS = 3
-DROPOUT_FORMS = ("dropout", "time-to-event")
 
 
 def pool_key(component: str, estimand: str, path: str, es_metric: str, dropout: bool) -> str:

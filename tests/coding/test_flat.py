@@ -192,3 +192,20 @@ def test_studies_named_by_authors_are_told_apart_by_year() -> None:
     assert frame["study"].tolist()[:2] == ["Axelsson et al. (2009)", "Axelsson et al. (2011)"]
     assert frame["study"].is_unique
     assert "study" in [name for name, _, _ in review.assumed]
+
+
+def test_one_table_may_hold_lagged_partial_effects(tmp_path: Path) -> None:
+    """It has no model, so that nothing contradicts the coder's word for them."""
+    review = table(
+        tmp_path,
+        "study,n,stat,metric,value,se,component,estimand,lag\n"
+        "A,60,beta,SD within,.08,.03,within,lagged_partial,1\n"
+        "B,60,beta,SD within,.06,.03,within,lagged_partial,1\n",
+    )
+    frame = review.effects().to_frame()
+    assert frame["es_metric"].tolist() == ["beta", "beta"]
+    with pytest.raises(CodingError, match="lagged_r"):
+        table(
+            tmp_path,
+            "study,n,stat,value,n_obs,component,estimand,lag\nA,60,r,.1,400,within,concurrent_r,1\n",
+        )

@@ -29,7 +29,7 @@ def has_psych() -> bool:
     "name",
     [
         *("aggregate", "agreement", "coefficients", "conversions", "escalc", "formulas"),
-        *("kolden", "permutation", "rcalc", "sophistication", "vcalc"),
+        *("kolden", "panel", "permutation", "rcalc", "sophistication", "trait_state", "vcalc"),
     ],
 )
 def test_a_stored_file_is_what_its_script_writes(name: str, tmp_path: Path) -> None:

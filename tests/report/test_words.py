@@ -124,9 +124,13 @@ def test_the_primary_state_comes_first(simulated):
 
 
 def test_components_are_compared_only_with_care(simulated):
-    assert "their difference is not tested." in shows(simulated)
+    text = shows(simulated)
+    assert "The trait-like association is larger than the state-like one by .21 [.14, .28]" in text
+    assert "in the 8 studies that give both" in text
+    assert "Read the gap with care" in text
     imprecise = shows(changed(simulated, "within.concurrent_r", imprecise=True))
     assert "Read the gap" not in imprecise
+    assert "too few studies carry the state-like association" in imprecise
     assert "The estimate is imprecise" in imprecise
 
 

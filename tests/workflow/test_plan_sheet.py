@@ -48,6 +48,8 @@ def test_every_key_of_the_sheet_is_one_of_the_plan(tmp_path: Path) -> None:
             benchmark_label="Flückiger et al., 2018",
             exclude="G01, G02/E1",
             seed=3,
+            smallest_r=0.1,
+            smallest_beta=0.03,
         )
     )
     assert given.model_fields_set == set(Plan.model_fields)

@@ -1,0 +1,100 @@
+"""``reciprocal``: alliance before outcome and outcome before alliance, pooled jointly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from metalliance.effectsize.table import EffectTable
+from metalliance.traitstate.joint import Joint, pool_all_and_paired
+from metalliance.traitstate.rows import BACK, FORTH, with_part, working_rows
+
+__all__ = ["Reciprocal", "reciprocal"]
+
+PARTS = ("reverse", "forward")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reciprocal:
+    """Lagged partial coefficients of both directions, pooled jointly.
+
+    Attributes
+    ----------
+    joint : Joint
+        All studies that have either direction.
+    paired : Joint or None
+        Only samples that have both; None where fewer than two have.
+    """
+
+    joint: Joint
+    paired: Joint | None
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Tidy rows reverse, forward and difference (forward − reverse), as coefficients."""
+        return self.joint.table
+
+
+def reciprocal(
+    effects: EffectTable | pd.DataFrame,
+    structure: str | None = None,
+    rho: float | None = None,
+    *,
+    mods: Sequence[str] = (),
+    sampling_rho: float = 0.6,
+    method: str = "REML",
+    level: float = 0.95,
+) -> Reciprocal:
+    """Pool lagged partial within-patient coefficients of both directions jointly.
+
+    Forward: the alliance before, net of the outcome before, predicts outcome. Reverse: the
+    outcome before, net of the alliance before, predicts alliance. Coefficients are standardised
+    by within-patient standard deviations and pooled as they are (β, v = SE²).
+
+    Parameters
+    ----------
+    effects : EffectTable or DataFrame
+        Rows of component ``within`` and estimand ``lagged_partial`` are used.
+    structure, rho
+        Of the true coefficients, as in `trait_state`.
+    mods : sequence of str
+        Numeric columns, one slope per direction each.
+    sampling_rho : float
+        Assumed sampling correlation of two coefficients of one sample and direction; of the two
+        directions it is 0.
+    method : {'REML', 'ML'}
+    level : float
+
+    Returns
+    -------
+    Reciprocal
+
+    Raises
+    ------
+    SpecificationError
+        Where a direction is absent or rests on one study.
+    """
+    frame = working_rows(effects)
+    lagged = frame["component"].eq("within") & frame["estimand"].eq("lagged_partial")
+    rows = with_part(
+        frame,
+        {
+            "reverse": lagged & frame["path"].eq(BACK),
+            "forward": lagged & frame["path"].eq(FORTH),
+        },
+    )
+
+    correlated = dict.fromkeys(zip(PARTS, PARTS, strict=True), sampling_rho)
+    joint, paired = pool_all_and_paired(
+        rows,
+        PARTS,
+        correlated={**correlated, PARTS: 0.0},
+        mods=mods,
+        structure=structure,
+        rho=rho,
+        method=method,
+        level=level,
+    )
+    return Reciprocal(joint=joint, paired=paired)
