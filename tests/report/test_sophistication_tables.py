@@ -152,7 +152,8 @@ def test_every_number_printed_is_in_results_json(planned):
 
 
 def numbers(shown):
-    words = shown.replace("p =", "").replace("HTZ", "").replace("F ", "").replace("t ", "")
+    words = shown.replace("r = ", "").replace("β = ", "")
+    words = words.replace("p =", "").replace("HTZ", "").replace("F ", "").replace("t ", "")
     return words.strip("[] ").replace(";", ",").split(", ")
 
 
