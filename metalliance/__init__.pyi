@@ -46,6 +46,8 @@ from metalliance.report.write import write_report as write_report
 from metalliance.sensitivity.permutation import permutation_test as permutation_test
 from metalliance.sensitivity.refits import leave_one_out as leave_one_out
 from metalliance.traitstate.chance import chance_above as chance_above
+from metalliance.traitstate.disaggregate import disaggregate as disaggregate
+from metalliance.traitstate.disaggregation import Disaggregation as Disaggregation
 from metalliance.traitstate.implied import compatible_pairs as compatible_pairs
 from metalliance.traitstate.implied import implied_total as implied_total
 from metalliance.traitstate.moderators import moderators as moderators

@@ -69,7 +69,10 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], *([name, "--help"] for name in ("report", "check", "fit", "split", "agree"))],
+    [
+        ["--help"],
+        *([name, "--help"] for name in ("report", "check", "fit", "sessions", "split", "agree")),
+    ],
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (

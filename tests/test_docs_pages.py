@@ -37,3 +37,15 @@ def test_the_mapping_on_the_page_on_reading_is_one() -> None:
     mapping = as_mapping(tomllib.loads(block))
     assert mapping.columns["EFFECTS"] == {"Sample size": "n"}
     assert mapping.values == {"rater": {"client self-report": "patient"}}
+
+
+def test_the_example_on_session_data_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(DOCS.parent)
+    text = (DOCS / "sessions.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.S | re.M)
+    exec(block, {})
+    shown = capsys.readouterr().out.split()
+    for number in ("0.19", "0.10", "0.27", "0.66"):
+        assert number in shown

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from metalliance.cli import coders, fit, review, workbook
+from metalliance.cli import coders, fit, review, sessions, workbook
 from metalliance.cli.say import BAD_INPUT, FAILED, INTERRUPTED, OK, USAGE, fail
 from metalliance.errors import (
     CodingError,
@@ -44,6 +44,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "agree": coders.agree,
     "effects": review.effects,
     "fit": fit.fit,
+    "sessions": sessions.sessions,
     "report": review.report,
     "demo": review.demo,
 }

@@ -26,7 +26,14 @@ from metalliance.coding.spreadsheet import open_source
 from metalliance.coding.template import draw_sheet
 from metalliance.errors import CodingError, MetallianceError, Problem
 
-__all__ = ["CHANGE_SHEET", "Change", "Upgrade", "bring_up_to_date"]
+__all__ = [
+    "CHANGE_SHEET",
+    "Change",
+    "Upgrade",
+    "bring_up_to_date",
+    "first_lost",
+    "log_changes",
+]
 
 CHANGE_SHEET = "CHANGES"
 CHANGE_COLUMNS = ("date", "sheet", "column", "change")
@@ -110,11 +117,11 @@ def bring_up_to_date(
     start[address] = schema
     _drop_old_lists(book, codebook)
     restore_lists(book, codebook)
-    _log(book, changes, day)
+    log_changes(book, changes, day)
     beside = out.with_name(f".{out.name}.new.xlsx")
     try:
         save_workbook(book, beside)
-        lost = _lost(before, read_review(beside, strict=False))
+        lost = first_lost(before, read_review(beside, strict=False))
         if lost:
             raise MetallianceError(f"nothing was written: the new file would lack {lost}")
         backup = _backup(path, source.content, day) if in_place else None
@@ -234,7 +241,8 @@ def _drop_old_lists(book: Any, codebook: Codebook) -> None:
         rules[:] = [r for r in rules if not str(r.formula1).startswith(("CODES!", "STUDIES!"))]
 
 
-def _log(book: Any, changes: Sequence[Change], day: datetime.date) -> None:
+def log_changes(book: Any, changes: Sequence[Change], day: datetime.date) -> None:
+    """List changes in sheet CHANGES, below those of earlier days."""
     from openpyxl.styles import Font
 
     sheet = sheet_called(book, CHANGE_SHEET)
@@ -264,7 +272,7 @@ def _backup(path: Path, content: bytes, day: datetime.date) -> Path:
     return backup
 
 
-def _lost(before: Review, after: Review) -> str:
+def first_lost(before: Review, after: Review) -> str:
     """The first cell of the old file that the new one does not hold as it was."""
     for sheet, old in before.records.items():
         new = {record.row: record for record in after.records.get(sheet, ())}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metalliance.errors import ConvergenceError
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.linalg import symmetrised
 from metalliance.numerics.panel_likelihood import (
@@ -183,7 +184,11 @@ def rough_maximum(
 def _highest(surface: _Surface, starts: Sequence[FloatArray]) -> FloatArray:
     """Where the highest of all climbs ends."""
     climbs = [_climb(surface, start, _ROUGH) for start in starts]
-    top = max(climbs, key=lambda climb: climb[0])[1]
+    height, top = max(climbs, key=lambda climb: climb[0])
+    if not np.isfinite(height):
+        raise ConvergenceError(
+            "the likelihood of the panel cannot be computed; check the values for extreme ones"
+        )
     return _climb(surface, top, _FINE)[1]
 
 

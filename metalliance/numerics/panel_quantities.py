@@ -79,12 +79,15 @@ class PanelQuantities:
     estimate, std_error : (q,) float
     covariance : (q, q) float
         Joint, by the delta method; NaN in rows and columns of a quantity without standard error.
+    slopes : (m, q) float
+        Derivatives in the working parameters.
     """
 
     names: tuple[str, ...]
     estimate: FloatArray
     std_error: FloatArray
     covariance: FloatArray
+    slopes: FloatArray
 
     def at(self, name: str) -> int:
         """Position of a quantity."""
@@ -183,11 +186,14 @@ def panel_quantities(
     estimate, unknown = _at_boundary(fit, names, estimate)
     joint[unknown, :] = np.nan
     joint[:, unknown] = np.nan
+    with np.errstate(invalid="ignore"):
+        std_error = np.sqrt(np.diagonal(joint))
     return PanelQuantities(
         names=names,
         estimate=estimate,
-        std_error=np.sqrt(np.diagonal(joint)),
+        std_error=std_error,
         covariance=joint,
+        slopes=slopes,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from metalliance.plots.scene import GREY, QUIET, Item, Line, Text, text_width
 
-__all__ = ["Axis", "effect_axis", "label_of", "printed", "reading"]
+__all__ = ["Axis", "effect_axis", "label_of", "plain_axis", "printed", "reading"]
 
 R_TICKS = (-0.95, -0.9, -0.8, -0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95)
 FINE_TICKS = tuple(r / 10 for r in range(-9, 10))
@@ -105,6 +105,22 @@ def effect_axis(values: Sequence[float], left: float, right: float, *, z_scale: 
         low=first,
         high=last,
         ticks=tuple((t, labels[t]) for t in kept),
+    )
+
+
+def plain_axis(low: float, high: float, left: float, right: float) -> Axis:
+    """An axis of scores from ``low`` to ``high``, with round ticks inside.
+
+    Examples
+    --------
+    >>> [label for _, label in plain_axis(1.2, 4.9, 0, 100).ticks]
+    ['2', '3', '4']
+    """
+    if high - low < 1e-9:
+        low, high = low - 0.5, high + 0.5
+    ticks = [t for t in _plain_ticks(low, high) if low - 1e-9 <= t <= high + 1e-9]
+    return Axis(
+        left=left, right=right, low=low, high=high, ticks=tuple((t, label_of(t)) for t in ticks)
     )
 
 

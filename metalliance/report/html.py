@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from jinja2 import DictLoader, Environment, StrictUndefined
@@ -33,7 +33,7 @@ from metalliance.report.tables import (
 from metalliance.report.trait_state_tables import (
     assumption_tables,
     chance_table,
-    joint_table,
+    components_table,
     ratio_table,
     slopes_table,
     synthesis_notes,
@@ -42,9 +42,9 @@ from metalliance.report.trait_state_tables import (
 from metalliance.report.words import first_screen
 from metalliance.workflow.analysis import Analysis
 
-__all__ = ["render_html"]
+__all__ = ["render_html", "render_template"]
 
-TEMPLATES = ("report.html.j2", "macros.html.j2")
+TEMPLATES = ("report.html.j2", "sessions.html.j2", "macros.html.j2")
 
 
 def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
@@ -53,25 +53,12 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
     Scripts and styles are inline and named by hash in the content security policy, which
     forbids everything else: opening the file makes no request.
     """
-    css, script = _asset("report.css"), _asset("report.js")
-    loader = DictLoader({name: _asset(name) for name in TEMPLATES})
-    environment = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["data_uri"] = _data_uri
     fitted = [pool for pool in analysis.pools if pool.fit is not None]
     context = {
         "title": analysis.plan.title or analysis.review.about.get("title") or "Meta-analysis",
         "question": analysis.plan.question,
         "construct": construct(analysis),
         "simulated": is_simulated(analysis),
-        "css": css,
-        "script": script,
-        "script_hash": _policy_hash(script),
         "paragraphs": [(heading, spans(text)) for heading, text in first_screen(analysis)],
         "counts": analysis.counts,
         "figures": {figure.name: figure for figure in figures},
@@ -84,7 +71,7 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
         "studies": [studies_table(pool, level(analysis)) for pool in fitted],
         "excluded": excluded_table(analysis),
         "trait_state_figures": [f for f in figures if f.place == "trait-state"],
-        "joint": joint_table(analysis),
+        "joint": components_table(analysis),
         "ratio": ratio_table(analysis),
         "chance": chance_table(analysis),
         "slopes": slopes_table(analysis),
@@ -114,7 +101,22 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
         "effects_csv": frame_to_csv(analysis.review.effects().to_frame()),
         "pool_title": pool_title,
     }
-    return environment.get_template("report.html.j2").render(**context)
+    return render_template("report.html.j2", context)
+
+
+def render_template(name: str, context: Mapping[str, object]) -> str:
+    """A page with the styles and scripts of reports, and what ``context`` fills in."""
+    script = _asset("report.js")
+    environment = Environment(
+        loader=DictLoader({page: _asset(page) for page in TEMPLATES}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["data_uri"] = _data_uri
+    page = {"css": _asset("report.css"), "script": script, "script_hash": _policy_hash(script)}
+    return environment.get_template(name).render(**page, **context)
 
 
 def _asset(name: str) -> str:

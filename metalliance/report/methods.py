@@ -36,6 +36,11 @@ REFERENCES: dict[str, str] = {
     "adhoc": "Röver, C., Knapp, G., & Friede, T. (2015). Hartung-Knapp-Sidik-Jonkman approach and "
     "its modification for random-effects meta-analysis with few studies. BMC Medical Research "
     "Methodology, 15, 99. https://doi.org/10.1186/s12874-015-0091-1",
+    "bivariate": "Jackson, D., Riley, R., & White, I. R. (2011). Multivariate meta-analysis: "
+    "Potential and promise. Statistics in Medicine, 30, 2481–2498. "
+    "https://doi.org/10.1002/sim.4172",
+    "robinson": "Robinson, W. S. (1950). Ecological correlations and the behavior of individuals. "
+    "American Sociological Review, 15, 351–357. https://doi.org/10.2307/2087176",
     "holm": "Holm, S. (1979). A simple sequentially rejective multiple test procedure. "
     "Scandinavian Journal of Statistics, 6, 65–70. https://www.jstor.org/stable/4615733",
     "fdr": "Benjamini, Y., & Hochberg, Y. (1995). Controlling the false discovery rate: A "
@@ -43,11 +48,6 @@ REFERENCES: dict[str, str] = {
     "Society: Series B, 57, 289–300. https://doi.org/10.1111/j.2517-6161.1995.tb02031.x",
     "harrell": "Harrell, F. E. (2015). Regression modeling strategies (2nd ed.). Springer. "
     "https://doi.org/10.1007/978-3-319-19425-7",
-    "bivariate": "Jackson, D., Riley, R., & White, I. R. (2011). Multivariate meta-analysis: "
-    "Potential and promise. Statistics in Medicine, 30, 2481–2498. "
-    "https://doi.org/10.1002/sim.4172",
-    "robinson": "Robinson, W. S. (1950). Ecological correlations and the behavior of individuals. "
-    "American Sociological Review, 15, 351–357. https://doi.org/10.2307/2087176",
     "zilcha": "Zilcha-Mano, S. (2017). Is the alliance really therapeutic? Revisiting this "
     "question in light of recent methodological advances. American Psychologist, 72, 311–325. "
     "https://doi.org/10.1037/a0040435",
@@ -96,14 +96,14 @@ def references(analysis: Analysis) -> tuple[str, ...]:
             used.add("olkin")
     if _by_occasions(analysis):
         used.add("rmcorr")
-    if _sophistication(analysis):
-        used |= {"holm", "fdr", "harrell"}
-    if _moderators(analysis):
-        used |= {"holm", "fdr"}
     if _jointly(analysis):
         used.add("bivariate")
     if _synthesis(analysis):
         used.add("robinson")
+    if _sophistication(analysis):
+        used |= {"holm", "fdr", "harrell"}
+    if _moderators(analysis):
+        used |= {"holm", "fdr"}
     return tuple(sorted(text for key, text in REFERENCES.items() if key in used))
 
 

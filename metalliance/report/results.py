@@ -54,12 +54,12 @@ def results(analysis: Analysis) -> dict[str, Any]:
                     }
                     for s in analysis.sophistication
                 ],
+                **answers_as_values(analysis.answers),
                 "sophistication_by_pool": {
                     key: {name: records(table) for name, table in found.tables.items()}
                     for key, found in analysis.sophistication_by_pool.items()
                 },
                 "moderators": records(analysis.moderators),
-                **answers_as_values(analysis.answers),
                 "sensitivity": records(analysis.sensitivity),
                 "leave_one_out": {
                     key: records(table) for key, table in analysis.leave_one_out.items()

@@ -15,7 +15,7 @@ from metalliance.workflow.analysis import Analysis
 __all__ = [
     "assumption_tables",
     "chance_table",
-    "joint_table",
+    "components_table",
     "ratio_table",
     "slopes_table",
     "synthesis_notes",
@@ -35,7 +35,7 @@ SYNTHESIS = {
 }
 
 
-def joint_table(analysis: Analysis) -> Table:
+def components_table(analysis: Analysis) -> Table:
     """Parts and differences of the joint models; why there is none."""
     rows: list[tuple[Cell, ...]] = []
     for between, answer in analysis.answers.trait_state.items():

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from metalliance.coding.files import write_whole
-from metalliance.errors import OutputError
 from metalliance.report.figures import ReportFigure, report_figures
+from metalliance.report.folder import BOM, as_json, write_contents
 from metalliance.report.html import render_html
 from metalliance.report.results import results
 from metalliance.report.tables import frame_to_csv
@@ -20,8 +17,6 @@ __all__ = ["FORMATS", "Format", "write_report"]
 
 Format = Literal["html", "svg", "pdf", "png"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-MANIFEST = "manifest.json"
-BOM = "\ufeff"
 
 
 def write_report(
@@ -55,26 +50,11 @@ def write_report(
     """
     chosen = FORMATS if formats is None else _checked(formats)
     tell = progress or (lambda step: None)
-    folder = Path(folder)
     contents: dict[str, bytes] = {}
     for name, content in _contents(analysis, chosen, tell):
         contents[name] = content
     tell("writing")
-    own = _own_files(folder)
-    foreign = [name for name in [*contents, MANIFEST] if _foreign(folder / name, name, own)]
-    if foreign:
-        raise OutputError(
-            f"{folder / foreign[0]} exists and was not written by an earlier report here; "
-            "move it, or choose another folder with --out"
-        )
-    for stale in own.keys() - contents.keys():
-        (folder / stale).unlink(missing_ok=True)
-    for name, content in contents.items():
-        write_whole(folder / name, content)
-    listed = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    manifest = {"schema": "metalliance-manifest/1", **analysis.manifest, "files": listed}
-    write_whole(folder / MANIFEST, _json(manifest))
-    return tuple(folder / name for name in [*contents, MANIFEST])
+    return write_contents(folder, contents, analysis.manifest)
 
 
 def _checked(formats: Sequence[str]) -> tuple[Format, ...]:
@@ -92,7 +72,7 @@ def _contents(
     if "html" in formats:
         tell("report.html")
         yield "report.html", render_html(analysis, figures).encode()
-    yield "results.json", _json(values)
+    yield "results.json", as_json(values)
     yield "effects.csv", (BOM + frame_to_csv(analysis.review.effects().to_frame())).encode()
     for figure in figures:
         yield from _figure_files(figure, formats, tell)
@@ -106,29 +86,3 @@ def _figure_files(
             tell(f"figures/{figure.name}.{kind}")
             for suffix, content in figure.files(kind):
                 yield f"figures/{figure.name}{suffix}.{kind}", content
-
-
-def _own_files(folder: Path) -> dict[str, str]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        files = manifest["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    ours = manifest.get("schema") == "metalliance-manifest/1" and isinstance(files, dict)
-    return {str(name): str(sha) for name, sha in files.items() if _inside(name)} if ours else {}
-
-
-def _inside(name: object) -> bool:
-    path = Path(str(name))
-    return not path.is_absolute() and ".." not in path.parts
-
-
-def _foreign(path: Path, name: str, own: dict[str, str]) -> bool:
-    if not path.exists():
-        return False
-    return not own if name == MANIFEST else name not in own
-
-
-def _json(values: object) -> bytes:
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False, indent=1)
-    return f"{text}\n".encode()

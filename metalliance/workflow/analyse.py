@@ -24,7 +24,7 @@ from metalliance.workflow.plan_sheet import plan_of
 from metalliance.workflow.pools import NEVER_POOLED, pool_rows, split_pools
 from metalliance.workflow.regressions import moderators_of, sophistication_of
 
-__all__ = ["analyse"]
+__all__ = ["analyse", "software"]
 
 LIBRARIES = ("metalliance", "numpy", "scipy", "pandas", "formulaic")
 
@@ -184,11 +184,16 @@ def _counts(effects: EffectTable, excluded: pd.DataFrame, pools: list[Pool]) -> 
 def _manifest(review: Review, plan: Plan) -> Mapping[str, object]:
     return {
         "input": {"name": review.path.name, "sha256": review.sha256},
-        "software": {
-            **{name: version(name) for name in LIBRARIES},
-            "python": platform.python_version(),
-            "implementation": sys.implementation.name,
-        },
+        "software": software(),
         "plan": plan.model_dump(mode="json"),
         "seed": plan.seed,
+    }
+
+
+def software() -> dict[str, str]:
+    """Versions of everything that touches a number."""
+    return {
+        **{name: version(name) for name in LIBRARIES},
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
     }

@@ -459,7 +459,7 @@ def test_intervals_stay_within_their_range() -> None:
         if name.startswith(("icc", "reliability")):
             assert low[j] >= 0
             assert high[j] <= 1
-        if "_r" in name and "reliability" not in name and "lagged_partial" not in name:
+        if name.startswith(("within_r", "between_r", "innovation_r", "lagged_r", "autocorr")):
             assert not abs(low[j]) > 1
     j = found.at("lagged_partial_forward")
     assert high[j] - low[j] == pytest.approx(2 * 2.5758293 * found.std_error[j])

@@ -29,7 +29,8 @@ def has_psych() -> bool:
     "name",
     [
         *("aggregate", "agreement", "coefficients", "conversions", "escalc", "formulas"),
-        *("kolden", "panel", "permutation", "rcalc", "sophistication", "trait_state", "vcalc"),
+        *("kolden", "panel", "permutation", "rcalc", "sessions", "sophistication"),
+        *("trait_state", "vcalc"),
     ],
 )
 def test_a_stored_file_is_what_its_script_writes(name: str, tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""What the sessions of one study say, in sentences made from its rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+
+from metalliance.report.numbers import correlation, interval
+from metalliance.traitstate.session_effects import FORWARD, REVERSE
+from metalliance.traitstate.session_study import SessionStudy
+
+__all__ = ["session_sentences"]
+
+MEANINGS = {
+    "between": (
+        "patients whose alliance was better on the whole had {} outcomes",
+        "how good a patient's alliance was on the whole did not go clearly with outcome",
+    ),
+    "within": (
+        "in sessions in which a patient's alliance was better than that patient's own usual, "
+        "the outcome of that session was {}",
+        "sessions in which a patient's alliance was better than usual did not differ clearly in "
+        "outcome",
+    ),
+    "forward": (
+        "after a session with a better alliance than usual, the outcome of the next session was "
+        "{}, given the outcome before",
+        "a better alliance than usual was not clearly followed by another outcome in the next "
+        "session, given the outcome before",
+    ),
+    "reverse": (
+        "after a session with a better outcome than usual, the alliance of the next session was "
+        "{}, given the alliance before",
+        "a better outcome than usual was not clearly followed by another alliance in the next "
+        "session, given the alliance before",
+    ),
+}
+
+
+def session_sentences(study: SessionStudy) -> tuple[tuple[str, str], ...]:
+    """(heading, sentence) of what was found, the between effect first.
+
+    A sentence claims a direction only where the interval leaves 0 out.
+    """
+    return tuple(_sentences(study.table))
+
+
+def _sentences(table: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    for heading, kind, component, estimand, path in (
+        ("Between patients (trait-like).", "between", "between_observed", "NA", FORWARD),
+        ("Within patients (state-like).", "within", "within", "concurrent_r", FORWARD),
+        ("Alliance first.", "forward", "within", "lagged_partial", FORWARD),
+        ("Outcome first.", "reverse", "within", "lagged_partial", REVERSE),
+    ):
+        row = _main(table, component, estimand, path)
+        if row is not None:
+            yield heading, _sentence(kind, row)
+    if _main(table, "within", "concurrent_r", FORWARD) is not None:
+        yield (
+            "To be kept apart.",
+            "Associations of one session do not tell which came first; the two lagged effects do "
+            "as far as nothing else that changes from session to session drives both. The between "
+            "effect includes whatever differs between patients, their therapists among it.",
+        )
+
+
+def _main(table: pd.DataFrame, component: str, estimand: str, path: str) -> pd.Series | None:
+    of_it = table["component"].eq(component) & table["estimand"].eq(estimand)
+    found = table[of_it & table["path"].eq(path)]
+    if found.empty:
+        return None
+    main = found[found["role"].eq("main")]
+    return (main if len(main) else found).iloc[0]
+
+
+def _sentence(kind: str, row: pd.Series) -> str:
+    clear, unclear = MEANINGS[kind]
+    low, high = float(row["conf_low"]), float(row["conf_high"])
+    letter = "β" if row["es_metric"] == "beta" else "r"
+    size = f"{letter} = {correlation(row['estimate'])} {interval(low, high)}"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"No interval can be given ({letter} = {correlation(row['estimate'])})."
+    told = clear.format("better" if low > 0 else "worse") if low > 0 or high < 0 else unclear
+    return f"{told[:1].upper()}{told[1:]}: {size}."
