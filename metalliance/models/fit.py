@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metalliance.effectsize.table import EffectTable
-from metalliance.errors import ConvergenceError, MetallianceWarning
+from metalliance.errors import ConvergenceError, MetallianceWarning, SpecificationError
 from metalliance.models.design import Design, build_design, check_rank
 from metalliance.models.independent import (
     check_independent,
@@ -54,6 +54,7 @@ def fit(
     tau2: FixedValues = None,
     sigma2: FixedValues = None,
     rho: FixedValues = None,
+    near: Fit | None = None,
 ) -> Fit:
     """Fit a random-effects, meta-regression or multilevel model.
 
@@ -85,6 +86,9 @@ def fit(
         Values at which components are held, in the order of ``components``: tau² of a univariate
         model or of inner | outer terms, variances of intercepts, correlations. None leaves one
         free.
+    near : Fit, optional
+        The same random terms and structures fitted to other numbers: the search begins near its
+        components alone, and in the usual places only where it does not converge from there.
     scale
         Not fitted by this version; anything but None is refused.
 
@@ -130,6 +134,10 @@ def fit(
     used = [term.structure for term in terms if term.structure != "1"]
     part = random_part(terms, sigma2, tau2, rho)
     call = describe_call(mods, random, used, V, method, yi, vi, tau2, sigma2, rho)
+    if near is not None:
+        if len(near.theta) != len(part.pinned):
+            raise SpecificationError("near= is a fit with other random terms or structures")
+        return _from_nearby(near, inputs, design, X, part, call)
     return fit_multilevel(inputs, design, X, method, part, call)
 
 

@@ -11,7 +11,7 @@ from metalliance.models.inference import MINIMUM_DF
 from metalliance.numerics.blocks import FloatArray, IntArray
 from metalliance.numerics.distributions import critical_value, two_sided_p
 from metalliance.traitstate.joint import contrast_table
-from metalliance.traitstate.synthesis_model import Mixture
+from metalliance.traitstate.synthesis_model import Settled
 from metalliance.traitstate.synthesis_rows import BESIDE_BETWEEN, weights_of_rows
 
 __all__ = ["consistency", "told_apart"]
@@ -21,10 +21,9 @@ COLUMNS = ["samples", "predicted", "discrepancy", *TESTED]
 
 
 def consistency(
-    model: Mixture,
+    settled: Settled,
     a: FloatArray,
     b: FloatArray,
-    vi: FloatArray,
     others: pd.DataFrame,
     iccs: tuple[float, float, float],
     level: float,
@@ -33,8 +32,8 @@ def consistency(
 
     Parameters
     ----------
-    model : Mixture
-        Of the rows of the synthesis, with weights a and b and variances vi (k,).
+    settled : Settled
+        The fit of the synthesis, with weights a and b (k,).
     others : DataFrame
         Rows that are not in it, with the reason in ``why``.
     iccs : (float, float, float)
@@ -50,8 +49,8 @@ def consistency(
         of their own sample, a t interval over independent studies (their sampling errors are
         nearly the same, so that no model holds both).
     """
-    rows = [_other_samples(model, a, b, vi, level)]
-    rows.append(_same_samples(model, a, b, vi, others, iccs, level))
+    rows = [_other_samples(settled, a, b, level)]
+    rows.append(_same_samples(settled, a, b, others, iccs, level))
     return pd.DataFrame([row for row in rows if row is not None], columns=COLUMNS)
 
 
@@ -63,15 +62,15 @@ def told_apart(a: FloatArray, b: FloatArray, clusters: IntArray) -> bool:
 
 
 def _other_samples(
-    model: Mixture, a: FloatArray, b: FloatArray, vi: FloatArray, level: float
+    settled: Settled, a: FloatArray, b: FloatArray, level: float
 ) -> list[object] | None:
-    total = model.rows["component"].eq("total").to_numpy()
-    clusters = model.rows["cluster"].to_numpy()
+    total = settled.rows["component"].eq("total").to_numpy()
+    clusters = settled.rows["cluster"].to_numpy()
     alone = ~total
     decided = alone.any() and told_apart(a[alone], b[alone], clusters[alone])
     if len(np.unique(clusters[total])) < 2 or not decided:
         return None
-    inference = model.at(a, b, vi, extra=total.astype(float))
+    inference = settled.at(a, b, extra=total.astype(float))
     row = contrast_table(inference, {"discrepancy": np.array([0.0, 0.0, 1.0])}, level).iloc[0]
     beta = inference.fit.beta
     predicted = float(np.median(a[total]) * beta[0] + np.median(b[total]) * beta[1])
@@ -79,10 +78,9 @@ def _other_samples(
 
 
 def _same_samples(
-    model: Mixture,
+    settled: Settled,
     a: FloatArray,
     b: FloatArray,
-    vi: FloatArray,
     others: pd.DataFrame,
     iccs: tuple[float, float, float],
     level: float,
@@ -90,8 +88,8 @@ def _same_samples(
     beside = others[others["why"].eq(BESIDE_BETWEEN)]
     if not len(beside):
         return None
-    state = float(model.at(a, b, vi).fit.beta[1])
-    between = model.rows.assign(a=a, b=b)
+    state = float(settled.inference.fit.beta[1])
+    between = settled.rows.assign(a=a, b=b)
     between = between[between["component"].str.startswith("between_")]
     trait = ((between["r"] - between["b"] * state) / between["a"]).groupby(between["sample"]).mean()
     weights = weights_of_rows(beside, *iccs)

@@ -18,7 +18,7 @@ from metalliance.traitstate.identify import Identification, identification
 from metalliance.traitstate.implied import compatible_pairs
 from metalliance.traitstate.joint import DIFFERENCE, contrast_table
 from metalliance.traitstate.mixture import ICC_X, ICC_Y, Band
-from metalliance.traitstate.synthesis_model import Mixture
+from metalliance.traitstate.synthesis_model import Mixture, Settled
 from metalliance.traitstate.synthesis_rows import split_rows, weights_of_rows
 
 __all__ = ["Synthesis", "trait_state_synthesis"]
@@ -150,13 +150,14 @@ def trait_state_synthesis(
     model = Mixture(rows=rows, sampling_rho=sampling_rho, method=method)
     a, b = weights_of_rows(rows, icc_x[0], icc_y[0], lagged_share)
     _refuse_unidentified(rows, a, b, weights_of_rows(rows, icc_x[0], icc_y[0], 1.0))
-    inference, vi = model.settled(a, b)
+    settled = model.settled(a, b)
+    inference = settled.inference
     design = identification(rows, a, b, inference)
     if design.condition > WORST_CONDITION:
         raise _unidentified(rows, a, b, f"their weights differ too little ({design.condition:.0f})")
     estimates = _table(inference, level)
     drawn = [
-        _means(model.at(*weights_of_rows(rows, x, y, lagged_share), vi))
+        _means(settled.at(*weights_of_rows(rows, x, y, lagged_share)))
         for x, y in _draws(rows, icc_x, icc_y, imputations, seed)
     ]
     propagation = _propagated(estimates, drawn)
@@ -164,11 +165,11 @@ def trait_state_synthesis(
         table=_widened(estimates, propagation, level),
         propagation=propagation,
         design=design,
-        rows=rows.assign(a=a, b=b, v=vi),
+        rows=rows.assign(a=a, b=b, v=settled.vi),
         left_out=others.groupby("why", sort=False).size().rename("effects").reset_index(),
-        icc_grid=_icc_grid(model, vi, icc_x, icc_y, lagged_share, level, bands=bands),
-        lagged_grid=_lagged_grid(model, vi, icc_x[0], icc_y[0], level, bands=bands),
-        consistency=consistency(model, a, b, vi, others, (icc_x[0], icc_y[0], lagged_share), level),
+        icc_grid=_icc_grid(settled, icc_x, icc_y, lagged_share, level, bands=bands),
+        lagged_grid=_lagged_grid(settled, icc_x[0], icc_y[0], level, bands=bands),
+        consistency=consistency(settled, a, b, others, (icc_x[0], icc_y[0], lagged_share), level),
         inference=inference,
     )
 
@@ -280,10 +281,8 @@ def _widened(estimates: pd.DataFrame, propagation: pd.DataFrame, level: float) -
     )
 
 
-def _setting(
-    model: Mixture, a: FloatArray, b: FloatArray, vi: FloatArray, level: float
-) -> list[float]:
-    table = _table(model.at(a, b, vi), level).set_index("term")
+def _setting(settled: Settled, a: FloatArray, b: FloatArray, level: float) -> list[float]:
+    table = _table(settled.at(a, b), level).set_index("term")
     state = table.loc["rho_within"]
     return [table.loc["rho_between", "estimate"], *state[["estimate", "conf_low", "conf_high"]]]
 
@@ -292,8 +291,7 @@ SETTING = ["rho_between", "rho_within", "conf_low", "conf_high"]
 
 
 def _icc_grid(
-    model: Mixture,
-    vi: FloatArray,
+    settled: Settled,
     icc_x: Band,
     icc_y: Band,
     lagged_share: float,
@@ -302,19 +300,19 @@ def _icc_grid(
     bands: bool,
 ) -> pd.DataFrame:
     found = []
-    if bands and next(_draws(model.rows, icc_x, icc_y, 1, 0), None) is not None:
+    if bands and next(_draws(settled.rows, icc_x, icc_y, 1, 0), None) is not None:
         for x in sorted(set(icc_x)):
             for y in sorted(set(icc_y)):
-                a, b = weights_of_rows(model.rows, x, y, lagged_share)
-                found.append([x, y, *_setting(model, a, b, vi, level)])
+                a, b = weights_of_rows(settled.rows, x, y, lagged_share)
+                found.append([x, y, *_setting(settled, a, b, level)])
     return pd.DataFrame(found, columns=["icc_x", "icc_y", *SETTING])
 
 
 def _lagged_grid(
-    model: Mixture, vi: FloatArray, icc_x: float, icc_y: float, level: float, *, bands: bool
+    settled: Settled, icc_x: float, icc_y: float, level: float, *, bands: bool
 ) -> pd.DataFrame:
     found = []
     for share in LAGGED_SHARES if bands else ():
-        a, b = weights_of_rows(model.rows, icc_x, icc_y, share)
-        found.append([share, *_setting(model, a, b, vi, level)])
+        a, b = weights_of_rows(settled.rows, icc_x, icc_y, share)
+        found.append([share, *_setting(settled, a, b, level)])
     return pd.DataFrame(found, columns=["lagged_share", *SETTING])

@@ -13,10 +13,11 @@ from metalliance.effectsize.dependence import sampling_covariance
 from metalliance.errors import SmallSampleWarning
 from metalliance.models.fit import fit
 from metalliance.models.inference import Inference, infer
+from metalliance.models.result import Fit
 from metalliance.numerics.blocks import FloatArray
 from metalliance.traitstate.joint import LEAST_WITH_BOTH
 
-__all__ = ["Mixture"]
+__all__ = ["Mixture", "Settled"]
 
 SETTLED = 1e-8
 ROUNDS = 20
@@ -30,21 +31,28 @@ class Mixture:
     sampling_rho: float
     method: str
 
-    def settled(self, a: FloatArray, b: FloatArray) -> tuple[Inference, FloatArray]:
-        """Fit, and sampling variances at its own fitted means."""
+    def settled(self, a: FloatArray, b: FloatArray) -> Settled:
+        """Fit, with sampling variances at its own fitted means."""
+        near: Fit | None = None
         mean = np.full(len(self.rows), float(np.average(self.rows["r"], weights=1 / self._v_z())))
         for _ in range(ROUNDS):
             vi = self._variances(mean)
-            inference = self.at(a, b, vi)
+            inference = self.at(a, b, vi, near=near)
+            near = inference.fit
             before, mean = mean, inference.fit.X @ inference.fit.beta
             if np.max(np.abs(mean - before)) < SETTLED:
                 break
-        return inference, vi
+        return Settled(model=self, inference=inference, vi=vi)
 
     def at(
-        self, a: FloatArray, b: FloatArray, vi: FloatArray, extra: FloatArray | None = None
+        self,
+        a: FloatArray,
+        b: FloatArray,
+        vi: FloatArray,
+        extra: FloatArray | None = None,
+        near: Fit | None = None,
     ) -> Inference:
-        """Fit at given weights and variances, perhaps with one more column."""
+        """Fit at given weights and variances, perhaps with one more column, or near another."""
         within = self.rows["component"].eq("within").to_numpy()
         frame = self.rows.assign(
             a=a, b=b, v=vi, row=np.arange(len(a)), kind=np.where(within, "state", "mixed")
@@ -74,6 +82,7 @@ class Mixture:
                 vi="v",
                 tau2=tau2,
                 rho=[None if self._with_both() >= LEAST_WITH_BOTH else 0.0],
+                near=near,
             )
             return infer(model, vcov="CR2", cluster="cluster")
 
@@ -91,6 +100,24 @@ class Mixture:
 
     def _variances(self, mean: FloatArray) -> FloatArray:
         return np.asarray((1 - mean**2) ** 2 * self._v_z())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A fit with its sampling variances, from which fits at other weights are reached."""
+
+    model: Mixture
+    inference: Inference
+    vi: FloatArray
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The effects."""
+        return self.model.rows
+
+    def at(self, a: FloatArray, b: FloatArray, extra: FloatArray | None = None) -> Inference:
+        """The same variances with other weights, perhaps with one more column."""
+        return self.model.at(a, b, self.vi, extra, self.inference.fit)
 
 
 def _sampling(rho: float) -> dict[tuple[str, str], float]:
