@@ -135,8 +135,9 @@ def fit_panel(
         other, and Φ is kept stationary. ``free``: a covariance of its own, uncorrelated with the
         traits, as in a random-intercept cross-lagged panel model. ``free-correlated``:
         correlated with the traits as well, which makes no assumption on where the process
-        began, as in the cross-lagged panel model with fixed effects. Its mean is 0 in all three:
-        a course that settles down belongs into the trend columns.
+        began, as in the cross-lagged panel model with fixed effects. A start that does not hold
+        biases Φ and everything within patients; see ``compare_panels``. The mean of the state is
+        0 in all three: a course that settles down belongs into the trend columns.
     start : PanelFit, optional
         Begin at the estimates of a fit of the same model only (for resamples).
 

@@ -5,10 +5,11 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
 
 from metalliance.errors import SpecificationError
 from metalliance.numerics.panel import fit_panel
+from metalliance.numerics.panel_comparison import compare_panels
 from metalliance.numerics.panel_likelihood import evaluate, expected_information, patient_scores
 from metalliance.numerics.panel_process import (
     Process,
@@ -26,6 +27,7 @@ from metalliance.numerics.panel_quantities import (
     quantity_names,
 )
 from metalliance.numerics.panel_rows import checked_rows, laid_out
+from tests.numerics.panel_study import long, run
 from tests.numerics.panels import (
     TRUTH,
     dense_log_likelihood,
@@ -468,3 +470,27 @@ def test_intervals_stay_within_their_range() -> None:
     assert high[j] == pytest.approx(np.tanh(middle + 2.5758293 * slope * found.std_error[j]))
     with pytest.raises(ValueError, match="is not among"):
         found.at("nonsense")
+
+
+def test_models_are_compared_within_one_another(sessions, fits) -> None:
+    found = compare_panels(fits["full", "stationary"], fits["full", "free"])
+    gain = 2 * (fits["full", "free"].log_lik - fits["full", "stationary"].log_lik)
+    assert (found.statistic, found.df) == (pytest.approx(gain), 3)
+    assert found.p_value == pytest.approx(stats.chi2.sf(gain, 3))
+    assert compare_panels(fits["diagonal", "free"], fits["full", "free-correlated"]).df == 6
+    for narrow, wide in [
+        (fits["full", "free"], fits["full", "stationary"]),
+        (fits["full", "free"], fits["full", "free"]),
+        (fits["full", "stationary"], fits["diagonal", "free"]),
+        (fit_panel(*sessions), fits["full", "free"]),
+    ]:
+        with pytest.raises(SpecificationError, match="the narrower"):
+            compare_panels(narrow, wide)
+
+
+def test_a_start_unlike_the_rest_is_found() -> None:
+    rng = np.random.default_rng(16)
+    for first, expected in [(None, False), (lambda trait, rng: 0 * trait, True)]:
+        columns = long(run(rng, 120, 8, first=first))
+        fits = [fit_panel(*columns, initial=initial) for initial in ("stationary", "free")]
+        assert (compare_panels(*fits).p_value < 0.001) is expected
