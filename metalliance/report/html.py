@@ -16,10 +16,10 @@ from metalliance.report.methods import methods_paragraphs, references
 from metalliance.report.sophistication_tables import (
     checks_table,
     items_table,
-    joint_table,
     moderators_table,
     pools_with_slopes,
     sophistication_table,
+    together_table,
 )
 from metalliance.report.sources import spans
 from metalliance.report.tables import (
@@ -84,7 +84,7 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
                 pool_title(analysis.pool(key)),
                 [
                     table(analysis, key, level(analysis))
-                    for table in (items_table, joint_table, checks_table)
+                    for table in (items_table, together_table, checks_table)
                 ],
             )
             for key in pools_with_slopes(analysis)

@@ -8,22 +8,23 @@ from typing import Any
 
 import pandas as pd
 
-from metalliance.report.labels import ITEM_TITLES, pool_title
-from metalliance.report.numbers import number, p_value
+from metalliance.report.labels import ITEM_TITLES, pool_title, symbol
+from metalliance.report.numbers import correlation, interval, number, p_value
 from metalliance.report.tables import Cell, Table
 from metalliance.workflow.analysis import Analysis
 
 __all__ = [
     "checks_table",
     "items_table",
-    "joint_table",
     "moderators_table",
     "pools_with_slopes",
     "sophistication_table",
+    "together_table",
 ]
 
 COUNTED = {"zero": "counts 0", "missing": "left out", "both": "either"}
 PARTS = {"between": "between\u00a0studies", "within": "within\u00a0studies"}
+SMALL = 0.01
 BESIDE = {"year": "year", "n": "log n", "year + n": "year and log n"}
 UNITS = {
     "point": "per point",
@@ -105,7 +106,7 @@ def items_table(analysis: Analysis, key: str, level: str = "95%") -> Table:
     )
 
 
-def joint_table(analysis: Analysis, key: str, level: str = "95%") -> Table:
+def together_table(analysis: Analysis, key: str, level: str = "95%") -> Table:
     """Several items or domains together, and their joint test."""
     rows = []
     for row in _merged(analysis.sophistication_by_pool[key].joint):
@@ -187,7 +188,11 @@ def moderators_table(analysis: Analysis, level: str = "95%") -> Table:
         else:
             what = "per unit" if row["kind"] == "slope" else str(row["level"])
             text = f"{row['moderator']}: {what}"
-            cells = [*_numbers(row, source)[:3], *[Cell(text="")] * 3]
+            pool = analysis.pool(row["pool"])
+            mark = Cell(text="imprecise" if row["imprecise"] else "")
+            numbers = _mean(row, source, symbol(pool)) if row["kind"] == "mean" else ()
+            numbers = numbers or _numbers(row, source)[:2]
+            cells = [*numbers, _df(row, source), mark, *[Cell(text="")] * 2]
         rows.append((head, Cell(text=text), Cell(text=row["status"]), size, *cells))
     return Table(
         name="moderators",
@@ -198,9 +203,23 @@ def moderators_table(analysis: Analysis, level: str = "95%") -> Table:
         ),
         numeric=(False, False, False, *[True] * 7),
         rows=tuple(rows),
-        note="Slopes and means are on the scale of the model. Effects without the moderator, and "
-        "levels of fewer than four independent studies, are left out of its regression. Holm and "
-        "FDR adjust within a pool, planned and exploratory moderators apart.",
+        note="Slopes are on the scale of the model, means as in the pooled table. Effects "
+        "without the moderator, and levels of fewer than four independent studies, are left out of "
+        "its regression. Holm and FDR adjust within a pool, planned and exploratory moderators "
+        "apart.",
+    )
+
+
+def _mean(row: Mapping[str, Any], source: str, letter: str) -> tuple[Cell, ...]:
+    """Mean of a level and its interval, as printed everywhere else."""
+    limits = interval(row["conf_low_r"], row["conf_high_r"])
+    return (
+        Cell(
+            text=f"{letter} = {correlation(row['estimate_r'])}",
+            sort=row["estimate_r"],
+            source=f"{source}.estimate_r",
+        ),
+        Cell(text=limits, source=f"{source}.conf_low_r {source}.conf_high_r"),
     )
 
 
@@ -216,14 +235,23 @@ def _numbers(row: Mapping[str, Any], source: str) -> tuple[Cell, ...]:
     """Estimate, interval, df and test."""
     if row["withheld"]:
         return (Cell(text="–"),) * 4
-    limits = f"[{number(row['conf_low'], 3)}, {number(row['conf_high'], 3)}]"
+    digits = 3 if max(abs(row["conf_low"]), abs(row["conf_high"])) >= SMALL else 5
+    limits = f"[{number(row['conf_low'], digits)}, {number(row['conf_high'], digits)}]"
     test = Cell(text="imprecise") if row["imprecise"] else _p(row["p_value"], f"{source}.p_value")
     return (
-        Cell(text=number(row["estimate"], 3), sort=row["estimate"], source=f"{source}.estimate"),
+        Cell(
+            text=number(row["estimate"], digits),
+            sort=row["estimate"],
+            source=f"{source}.estimate",
+        ),
         Cell(text=limits, source=f"{source}.conf_low {source}.conf_high"),
-        Cell(text=number(row["df"], 1), sort=row["df"], source=f"{source}.df"),
+        _df(row, source),
         test,
     )
+
+
+def _df(row: Mapping[str, Any], source: str) -> Cell:
+    return Cell(text=number(row["df"], 1), sort=row["df"], source=f"{source}.df")
 
 
 def _joint_test(row: Mapping[str, Any], source: str) -> tuple[Cell, ...]:

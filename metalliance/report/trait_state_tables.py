@@ -23,6 +23,8 @@ __all__ = [
 ]
 
 MINUS = "State-like minus trait-like"
+#: Sessions from which on deviations from an average are nearly those from a patient's level.
+FEW_SESSIONS = 20
 PATHS = {
     "forward": "Alliance to later outcome",
     "reverse": "Outcome to later alliance",
@@ -308,6 +310,15 @@ def synthesis_notes(analysis: Analysis) -> tuple[str, ...]:
             f"{of[row['samples']]} {correlation(row['predicted'])}; the mean distance of the "
             f"totals from it is {correlation(row['discrepancy'])} ({level(analysis)} CI "
             f"{interval(row['conf_low'], row['conf_high'])}, df = {number(row['df'], 1)})."
+        )
+    sessions = result.rows.loc[result.rows["component"].eq("within"), "k_x"].median()
+    if sessions < FEW_SESSIONS:
+        notes.append(
+            f"Within-patient correlations are mostly of deviations from averages of "
+            f"{sessions:.0f} sessions. Where scores of successive sessions resemble each other, "
+            "these are smaller than those of deviations from a patient's own level: in a simulated "
+            "process .11 instead of .14 at 8 sessions, whose interval then held the latter in "
+            ".49 of the reviews."
         )
     for row in result.left_out.itertuples():
         notes.append(f"Not in the synthesis: {count(row.effects, 'effect')} ({row.why}).")

@@ -32,8 +32,13 @@ from metalliance.traitstate.sophistication_items import adjusted, joint_row
 __all__ = ["MODERATOR_COLUMNS", "moderators"]
 
 MODERATOR_COLUMNS = (
-    *("moderator", "status", "kind", "level", *COUNTS, "k_missing", *NUMBERS, "df_num", "test"),
+    *("moderator", "status", "kind", "level", *COUNTS, "k_missing", *NUMBERS),
+    *("estimate_r", "conf_low_r", "conf_high_r", "df_num", "test"),
     *("p_holm", "p_fdr", "imprecise", "withheld"),
+)
+MEAN = (
+    *("estimate", "std_error", "conf_low", "conf_high"),
+    *("estimate_r", "conf_low_r", "conf_high_r"),
 )
 #: A moderator enters the formula under this name, whatever its own looks like.
 FITTED = "moderator"
@@ -63,9 +68,10 @@ def moderators(
     DataFrame
         ``MODERATOR_COLUMNS``. ``kind`` test: the moderator as a whole (t of a slope, HTZ or F of
         differences between levels); slope: change of the effect per unit; mean: the mean at
-        ``level``, on the scale of the model. Effects without the moderator are left out and
-        counted in ``k_missing``. ``p_holm`` and ``p_fdr`` are adjusted among the tests of one
-        status.
+        ``level``. Numbers are on the scale of the model; those with suffix ``_r`` give means as
+        they are printed (r where the pool is on Fisher's z). Effects without the moderator are
+        left out and counted in ``k_missing``. ``p_holm`` and ``p_fdr`` are adjusted among the
+        tests of one status.
 
     Notes
     -----
@@ -147,11 +153,14 @@ def _means(effects: EffectTable, name: str, how: Working) -> list[dict[str, Any]
     levels = sorted(enough.index[enough])
     new = pd.DataFrame({FITTED: levels})
     means = predict(found, newdata=new, level=how.level)
+    printed = "r" if table.usable["es_metric"].eq("z").all() else None
+    shown = predict(found, newdata=new, level=how.level, transform=printed)
+    for column in ("estimate", "conf_low", "conf_high"):
+        means[f"{column}_r"] = shown[column]
     df = found.df_of(found.fit.design.matrix(new))
     for level, mean, free in zip(levels, means.to_dict(orient="records"), df, strict=True):
         here = table.where(group.eq(level))
-        numbers = {key: float(mean[key]) for key in ("estimate", "std_error")}
-        numbers |= {key: float(mean[key]) for key in ("conf_low", "conf_high")}
+        numbers = {key: float(mean[key]) for key in MEAN}
         rows.append(
             {"kind": "mean", "level": str(level), **counts(here), "k_missing": 0}
             | withheld_row("")

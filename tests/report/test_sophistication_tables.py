@@ -16,10 +16,10 @@ from metalliance.report.results import results
 from metalliance.report.sophistication_tables import (
     checks_table,
     items_table,
-    joint_table,
     moderators_table,
     pools_with_slopes,
     sophistication_table,
+    together_table,
 )
 from metalliance.workflow.analyse import analyse
 from metalliance.workflow.analysis import Analysis
@@ -93,7 +93,7 @@ def test_imprecise_slopes_have_no_test(simulated):
 
 
 def test_the_joint_test_stands_below_its_terms(simulated):
-    table = joint_table(simulated, "total")
+    table = together_table(simulated, "total")
     terms = texts(table, "Term")
     assert terms[4] == "All together" and terms[0] == "A1 temporal precedence, per point"
     assert table.rows[4][3].text.startswith("HTZ ")
@@ -152,7 +152,8 @@ def test_every_number_printed_is_in_results_json(planned):
 
 
 def numbers(shown):
-    words = shown.replace("p =", "").replace("HTZ", "").replace("F ", "").replace("t ", "")
+    words = shown.replace("r = ", "").replace("β = ", "")
+    words = words.replace("p =", "").replace("HTZ", "").replace("F ", "").replace("t ", "")
     return words.strip("[] ").replace(";", ",").split(", ")
 
 

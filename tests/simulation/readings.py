@@ -27,7 +27,7 @@ from metalliance.models.wald import joint_test
 from metalliance.numerics.covariances import Natural
 from metalliance.numerics.distributions import critical_value
 from metalliance.traitstate.scores import index_of
-from metalliance.traitstate.slopes import Working
+from metalliance.traitstate.slopes import Working, cluster_count
 from metalliance.traitstate.sophistication import split_index
 from metalliance.traitstate.sophistication_checks import (
     index_slope_rows,
@@ -288,12 +288,16 @@ def quality_table(frame: pd.DataFrame) -> ma.EffectTable:
 
 
 def of_quality(design: Quality, frame: pd.DataFrame) -> Iterator[Reading]:
-    """Rejections in data where quality does not matter; of a family, whether any test rejects."""
+    """Rejections in data where quality does not matter; of a family, whether any test rejects.
+
+    What the number of clusters never allows has no reading.
+    """
     table = quality_table(frame)
+    clusters, parts = cluster_count(table), ("between", "within")[: 1 + design.dependent]
     every = item_slopes(table)
     for policy in ("zero", "missing"):
         items = every[every["not_reported"] == policy]
-        for part in ("between", "within"):
+        for part in parts:
             tested = items[(items["part"] == part) & items["p_value"].notna()]
             for name, column in ITEM_TESTS.items():
                 rejected = rejects(tested[column].min()) if len(tested) else np.nan
@@ -302,14 +306,16 @@ def of_quality(design: Quality, frame: pd.DataFrame) -> Iterator[Reading]:
     by_part = {row["part"]: row["p_value"] for row in index}
     joint, rivals, bend = joint_slopes(table), rival_slopes(table), spline_test(table)[0]
     adjusted = rivals[(rivals["adjusted_for"] == "year + n") & (rivals["term"] == "between")]
-    for quantity, p in (
-        ("index between studies", by_part["between"]),
-        ("index within studies", by_part.get("within", np.nan)),
-        ("index beside year and n", adjusted["p_value"].iloc[0] if len(adjusted) else np.nan),
-        ("several domains jointly", joint["p_value"].iloc[-1]),
-        ("bend of the index", bend["p_value"].iloc[0]),
+    for part in parts:
+        p = by_part.get(part, np.nan)
+        yield (f"index {part} studies", "one test", "rejection"), rejects(p)
+    for quantity, needed, rows in (
+        ("index beside year and n", 30, adjusted),
+        ("several domains jointly", 20, joint),
+        ("bend of the index", 30, bend),
     ):
-        yield (quantity, "one test", "rejection"), rejects(p)
+        if clusters >= needed:
+            yield (quantity, "one test", "rejection"), rejects(rows["p_value"].iloc[-1])
 
 
 READERS: dict[type, Callable[[Any, pd.DataFrame], Iterator[Reading]]] = {

@@ -45,6 +45,7 @@ def test_words_have_means_and_one_test(effects: EffectTable) -> None:
     by_level = ma.tidy(pool_effects(effects, "~ 0 + group"))
     for name in ("estimate", "std_error", "df", "conf_low"):
         np.testing.assert_allclose(found[name].iloc[1:], by_level[name], rtol=1e-6)
+    np.testing.assert_allclose(found["estimate_r"], np.tanh(found["estimate"]))
     test = wald_test(pool_effects(effects, "~ group")).iloc[0]
     for ours, theirs in (("statistic", "statistic"), ("df", "df_den"), ("p_value", "p_value")):
         assert found.iloc[0][ours] == pytest.approx(test[theirs], rel=1e-6)

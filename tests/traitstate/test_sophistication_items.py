@@ -27,7 +27,8 @@ def table(
     frame["study"] = frame["sample"] = [f"S{i:02d}" for i in study]
     frame["effect"], frame["estimand"] = [f"E{i}" for i in range(k)], estimand
     frame = frame.assign(vi=rng.uniform(0.005, 0.03, k), ni=80.0, es_metric="z")
-    frame["yi"] = 0.3 + 0.1 * rng.normal(size=studies)[study] + np.sqrt(frame["vi"]) * 0.7
+    error = np.sqrt(frame["vi"]) * rng.normal(size=k)
+    frame["yi"] = 0.3 + 0.1 * rng.normal(size=studies)[study] + error
     for name, value in items.items():
         drawn = (rng.random(studies) < value)[study] if np.isscalar(value) else value
         frame[name] = np.asarray(drawn, dtype=float)
@@ -74,6 +75,16 @@ def test_an_item_of_one_effect_per_study_is_a_plain_regression() -> None:
     plain = ma.tidy(inference).iloc[1]
     for name in ("estimate", "std_error", "df", "p_value", "conf_low", "conf_high"):
         assert ours[name] == pytest.approx(plain[name], rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_p_values_are_those_of_shuffled_scores(seed: int) -> None:
+    effects = table(40, seed=seed, E2=0.4, D1=0.3)
+    found = item_slopes(effects)
+    for item in ("E2", "D1"):
+        shuffled = ma.permutation_test(pool_effects(effects, f"~ {item}"), iterations=4000)
+        p = float(shuffled.table["p_value"].iloc[1])
+        assert row_of(found, item=item)["p_value"] == pytest.approx(p, abs=0.04)
 
 
 def test_the_two_parts_answer_two_questions() -> None:
