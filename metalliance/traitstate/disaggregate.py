@@ -90,10 +90,11 @@ def disaggregate(
     of patients' changes along their straight lines; ``contextual``, the between slope less the
     within slope.
     ``fixed-effects``: the within effects alone; an intercept for each patient gives the numbers of
-    centring. Their lagged effects are biased with few sessions, ``lagged_partial`` most (Nickell,
-    1981); those of ``dynamic-panel`` are not: maximum likelihood of a first-order process about
-    patients' stable levels. ``latent``: the same likelihood, read for the correlation of stable
-    levels (``between_latent``) and of the deviations from them.
+    centring. With few sessions that depend on those before, both come out too small, as a
+    patient's mean carries the errors of the other sessions (Nickell, 1981). ``dynamic-panel`` is
+    free of that: maximum likelihood of a first-order process about patients' stable levels.
+    ``latent``: the same likelihood, read for the correlation of stable levels
+    (``between_latent``) and of the deviations from them.
 
     With pairs in common and weights="occasions",
     r_total = η_x η_y r_B + √(1 − η_x²) √(1 − η_y²) r_W holds exactly.

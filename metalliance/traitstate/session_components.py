@@ -115,9 +115,9 @@ def partial_coefficient(m: Moments, weights: FloatArray) -> tuple[FloatArray, Fl
 
     Notes
     -----
-    With few sessions both the autoregression and b are drawn towards and past zero, as the earlier
-    outcome correlates with the error that centring carries (Nickell, 1981,
-    https://doi.org/10.2307/1911408).
+    With few sessions the autoregression is drawn towards and past zero, and b with it where x and
+    y go together, as the earlier outcome correlates with the error that centring carries (Nickell,
+    1981, https://doi.org/10.2307/1911408).
     """
     s = pooled_products(m, weights)
     design = s[:, [0, 2]][:, :, [0, 2]]

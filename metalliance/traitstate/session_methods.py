@@ -34,8 +34,9 @@ __all__ = ["METHODS", "Method", "Prepared", "SessionOptions", "without_within"]
 Method = Literal["person-mean", "latent", "fixed-effects", "dynamic-panel"]
 MOST_LAG = 50
 BIASED = (
-    "With few sessions lagged effects of centred scores are biased, lagged_partial most: a "
-    "patient's mean carries the errors of later sessions (Nickell). Method dynamic-panel is not."
+    "Deviations from the mean of few sessions are not deviations from a patient's own level: where "
+    "sessions depend on those before, the within effects of centring come out too small and the "
+    "autoregression most (Nickell). Methods latent and dynamic-panel are free of that."
 )
 
 
@@ -107,6 +108,7 @@ def person_mean(prepared: Prepared) -> tuple[SessionEffect, ...]:
     route = "person-mean centring"
     pairs = pairs_at_lag(prepared.series)
     trendless = prepared.trendless()
+    prepared.notes.append(BIASED)
     effects = [
         *same_session_effects(pairs, prepared.weighting, prepared.arms, route),
         within_effect(pairs_at_lag(trendless), lines=prepared.lines, route=route),
@@ -131,6 +133,7 @@ def fixed_effects(prepared: Prepared) -> tuple[SessionEffect, ...]:
         "Fixed effects take out everything stable about a patient: they say nothing on "
         "differences between patients."
     )
+    prepared.notes.append(BIASED)
     return (
         within_effect(pairs_at_lag(trendless), lines=prepared.lines, route=route),
         *_lagged(prepared, trendless, route=route),
@@ -141,7 +144,6 @@ def _lagged(prepared: Prepared, trendless: Series, route: str) -> tuple[SessionE
     options = prepared.options
     if not options.lag:
         return ()
-    prepared.notes.append(BIASED)
     pairs = pairs_at_lag(trendless, options.lag, options.path)
     return (
         lagged_effect(pairs, options.lag, options.path, lines=prepared.lines, route=route),
