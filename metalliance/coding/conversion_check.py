@@ -16,7 +16,7 @@ NEVER_POOLED = ("contextual", "blended")
 def check_conversion(linked: Linked, findings: Findings) -> None:
     """Ask for what the conversion of one effect lacks, once its cells are otherwise in order."""
     effect = linked.effect
-    if effect.text("stat") in ALWAYS_CONVERTED:
+    if effect.text("stat") in ALWAYS_CONVERTED and effect.text("component") != "within":
         return
     facts = derive(linked)
     if facts.component in NEVER_POOLED:

@@ -290,6 +290,7 @@ def _read_table(source: Source, mapping: ColumnMapping, findings: Findings) -> R
     linked, assumed = read_flat(grid, codebook.flat, columns, findings)
     for one in linked:
         check_effect(one, findings)
+        check_conversion(one, findings)
     effects = tuple(one.effect for one in linked)
     check_look_alikes({codebook.flat.name: effects}, codebook, findings)
     return Review(

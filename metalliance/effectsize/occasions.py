@@ -84,8 +84,8 @@ def occasions_of(given: Given) -> Occasions:
         how = f"df = {given.df:g} as printed for {n:g} patients, so about {total:.0f} occasions"
     else:
         raise ValueError(
-            "a within-patient coefficient needs sessions (on average per patient) or n_obs "
-            "(occasions in total); the df of a multilevel model may count patients"
+            "a within-patient coefficient needs sessions (mean per patient; column sessions_mean) "
+            "or n_obs (occasions in total); the df of a multilevel model may count patients"
         )
     if not math.isfinite(total):
         raise ValueError(f"{how} is no number of occasions")

@@ -130,7 +130,7 @@ def smallest_sentence(pool: Pool, tested: SmallestEffect, smallest: float) -> st
         ),
         "undecided": (
             f"Whether the association is larger or smaller than the smallest of interest, {size}, "
-            "remains open: no evidence is not evidence of none."
+            "remains open."
         ),
         "imprecise": (
             f"Too few independent {'studies' if pool.counts.studies else 'effects'} to test "
@@ -156,8 +156,13 @@ def _of_synthesis(analysis: Analysis, result: Synthesis) -> str:
     if few or max(abs(trait), abs(state)) > NEAR_BOUND:
         return ""
     plan = analysis.plan
-    same = implied_total(trait, state, plan.icc_x, plan.icc_y)
-    later = implied_total(trait, state, plan.icc_x, plan.icc_y, shared=0)
+    same = implied_total(trait, state, plan.icc_x, plan.icc_y).estimate
+    later = implied_total(trait, state, plan.icc_x, plan.icc_y, shared=0).estimate
+    band = [
+        implied_total(row.rho_between, row.rho_within, (x, x, x), (y, y, y)).estimate
+        for row in result.icc_grid.itertuples()
+        for x, y in [(row.icc_x, row.icc_y)]
+    ] or [same]
     source = "questions.synthesis.table"
     latent = cited(f"{source}.0.estimate", correlation(trait))
     within = cited(f"{source}.1.estimate", correlation(state))
@@ -165,11 +170,15 @@ def _of_synthesis(analysis: Analysis, result: Synthesis) -> str:
         f"The total alone decides nothing: at assumed ICCs of {correlation(plan.icc_x[0])} and "
         f"{correlation(plan.icc_y[0])}, a latent trait-like correlation of {latent} (from the "
         f"synthesis of all studies, not from observed averages) and a state-like one of {within} "
-        f"predict a same-session total of {correlation(same.estimate)} "
-        f"({correlation(same.low)}–{correlation(same.high)} over the stated band of ICCs), and "
-        f"{correlation(later.estimate)} when outcome is measured much later."
-        + _disagreement(analysis, result)
+        f"predict a same-session total of {correlation(same)} ({_from_to(min(band), max(band))} "
+        f"where other ICCs of the stated band are assumed), and {correlation(later)} when outcome "
+        "is measured much later." + _disagreement(analysis, result)
     )
+
+
+def _from_to(low: float, high: float) -> str:
+    shown = correlation(low), correlation(high)
+    return f"{shown[0]} also" if shown[0] == shown[1] else f"{shown[0]}–{shown[1]}"
 
 
 def _disagreement(analysis: Analysis, result: Synthesis) -> str:
@@ -203,5 +212,5 @@ def _of_totals(analysis: Analysis) -> str:
         f"The total alone decides nothing: at assumed ICCs of {correlation(plan.icc_x[0])} and "
         f"{correlation(plan.icc_y[0])}, a same-session total of {correlation(r)} would follow from "
         f"a latent trait-like correlation of {correlation(alone)} with no state-like association "
-        f"at all, and just as well from {correlation(shared)} of either."
+        f"at all, and just as well from {correlation(shared)} for both."
     )

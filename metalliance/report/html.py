@@ -36,6 +36,7 @@ from metalliance.report.trait_state_tables import (
     components_table,
     ratio_table,
     slopes_table,
+    smallest_table,
     synthesis_notes,
     synthesis_table,
 )
@@ -75,6 +76,7 @@ def render_html(analysis: Analysis, figures: Sequence[ReportFigure]) -> str:
         "ratio": ratio_table(analysis),
         "chance": chance_table(analysis),
         "slopes": slopes_table(analysis),
+        "smallest": smallest_table(analysis),
         "synthesis": synthesis_table(analysis),
         "synthesis_notes": synthesis_notes(analysis),
         "assumptions": assumption_tables(analysis),

@@ -12,6 +12,10 @@ from metalliance.workflow.analysis import Analysis, Pool
 __all__ = ["checks", "robustness"]
 
 
+#: Checks that say something else than how the estimate of these effects moves.
+NOT_REFITS = ("standard error", "other rows")
+
+
 def robustness(analysis: Analysis) -> str:
     """Range over all refits, for the total and the primary state pool."""
     keys = ("total", f"within.{analysis.plan.state}")
@@ -33,7 +37,7 @@ def robustness(analysis: Analysis) -> str:
 def checks(analysis: Analysis, pool: Pool) -> pd.DataFrame:
     """Setting and estimate of every check of a pool, studies left out one at a time included."""
     table = analysis.sensitivity
-    moved = table["pool"].eq(pool.key) & table["check"].ne("standard error")
+    moved = table["pool"].eq(pool.key) & ~table["check"].isin(NOT_REFITS)
     planned = table[moved][["setting", "estimate"]]
     left = analysis.leave_one_out.get(pool.key, pd.DataFrame())
     if len(left):

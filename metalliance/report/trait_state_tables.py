@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from metalliance.report.labels import COMPONENTS, ESTIMANDS, level, pool_title
 from metalliance.report.numbers import correlation, count, interval, number, p_value, percent
 from metalliance.report.tables import Cell, Table
+from metalliance.traitstate.chance import Chance
 from metalliance.traitstate.joint import DIFFERENCE, Joint
 from metalliance.workflow.analysis import Analysis
 
@@ -18,6 +20,7 @@ __all__ = [
     "components_table",
     "ratio_table",
     "slopes_table",
+    "smallest_table",
     "synthesis_notes",
     "synthesis_table",
 ]
@@ -25,6 +28,8 @@ __all__ = [
 MINUS = "State-like minus trait-like"
 #: Sessions from which on deviations from an average are nearly those from a patient's level.
 FEW_SESSIONS = 20
+#: Studies below which a share of patients with a positive slope is not printed.
+LEAST_FOR_SHARE = 5
 PATHS = {
     "forward": "Alliance to later outcome",
     "reverse": "Outcome to later alliance",
@@ -103,6 +108,11 @@ def _paired_row(joint: Joint, source: str, letter: str) -> Iterator[tuple[Cell, 
 
 
 def _held(joint: Joint) -> str:
+    if joint.at_bound:
+        return (
+            f"correlation of true effects {correlation(joint.correlation)}, estimated: at its "
+            "bound, so hardly known; other values below"
+        )
     if joint.structure == "UN":
         return f"correlation of true effects {correlation(joint.correlation)}, estimated"
     return f"correlation of true effects held at {correlation(joint.correlation)}"
@@ -128,7 +138,10 @@ def _row(
             source=f"{at}.conf_low {at}.conf_high",
         ),
         Cell(text=prediction, source="" if prediction == "–" else f"{at}.pi_low {at}.pi_high"),
-        Cell(text=number(tested["df"], 1), source=f"{source}.table.{place}.df"),
+        Cell(
+            text=number(tested["df"], 2 if imprecise else 1),
+            source=f"{source}.table.{place}.df",
+        ),
         Cell(text="imprecise")
         if imprecise
         else Cell(text=f"p {p_value(tested['p_value'])}", source=f"{source}.table.{place}.p_value"),
@@ -185,9 +198,7 @@ def chance_table(analysis: Analysis) -> Table:
             (
                 Cell(text=pool_title(analysis.pool(key)), below=chance.withheld),
                 Cell(text=f"{chance.clusters}"),
-                Cell(text=correlation(chance.estimate, 3), source=f"{source}.estimate")
-                if not chance.withheld
-                else Cell(text="–"),
+                _probability(chance, f"{source}.estimate"),
                 Cell(
                     text=limits,
                     source="" if limits == "–" else f"{source}.conf_low {source}.conf_high",
@@ -204,6 +215,60 @@ def chance_table(analysis: Analysis) -> Table:
             "True effects are taken as normal. In simulations nominal 95% intervals held the true "
             "share in .83 to .97 of cases with 8 studies, .93 to .97 with 14 and .95 to .96 with "
             "30."
+        ),
+    )
+
+
+def _probability(chance: Chance, source: str) -> Cell:
+    if chance.withheld:
+        return Cell(text="–")
+    if chance.estimate > 0.9995:
+        return Cell(text="> .999", sort=chance.estimate)
+    return Cell(text=correlation(chance.estimate, 3), source=source)
+
+
+def smallest_table(analysis: Analysis) -> Table:
+    """Every pooled mean against the plan's smallest effect of interest."""
+    rows = []
+    words = {
+        "smaller": "smaller",
+        "larger": "larger",
+        "undecided": "open",
+        "imprecise": "imprecise",
+    }
+    for place, (key, tested) in enumerate(analysis.answers.smallest.items()):
+        pool, source = analysis.pool(key), f"questions.smallest.{place}"
+        on_r = pool.es_metric == "z"
+        low, high = (math.tanh(x) if on_r else x for x in (tested.conf_low, tested.conf_high))
+        size = math.tanh(tested.smallest) if on_r else tested.smallest
+        tests = [
+            Cell(text="–")
+            if tested.reading == "imprecise"
+            else Cell(text=f"p {p_value(value)}", source=f"{source}.{name}")
+            for name, value in (
+                ("p_minimum", tested.p_minimum),
+                ("p_equivalence", tested.p_equivalence),
+            )
+        ]
+        rows.append(
+            (
+                Cell(text=pool_title(pool)),
+                Cell(text=correlation(size)),
+                Cell(text=interval(low, high)),
+                *tests,
+                Cell(text=words[tested.reading]),
+            )
+        )
+    return Table(
+        name="smallest",
+        caption="Pooled means against the smallest effect of interest",
+        columns=("Pool", "Smallest", "90% CI", "Larger", "Smaller", "Reading"),
+        numeric=(False, True, True, True, True, False),
+        rows=tuple(rows),
+        note=(
+            "Larger: test against the hypothesis that the mean is at most that large. Smaller: "
+            "two one-sided tests against the hypothesis that it is at least that large. Both "
+            "have size .05 and read the 90% interval. Open: neither."
         ),
     )
 
@@ -225,7 +290,9 @@ def slopes_table(analysis: Analysis) -> Table:
                     text=interval(spread.smallest, spread.largest),
                     source=f"{source}.smallest {source}.largest",
                 ),
-                Cell(text=correlation(spread.positive), source=f"{source}.positive"),
+                Cell(text="–")
+                if spread.studies < LEAST_FOR_SHARE
+                else Cell(text=correlation(spread.positive), source=f"{source}.positive"),
             )
         )
     return Table(
@@ -240,7 +307,7 @@ def slopes_table(analysis: Analysis) -> Table:
         note=(
             "Standard deviation of patients' own slopes, in the metric of the pool; geometric mean "
             "over independent studies, each counting once. The last column takes slopes as normal "
-            "around the pooled mean."
+            f"around the pooled mean; withheld below {LEAST_FOR_SHARE} studies."
         ),
     )
 
@@ -293,7 +360,7 @@ def synthesis_notes(analysis: Analysis) -> tuple[str, ...]:
     result = answer.result
     if result is None:
         why = answer.withheld
-        return (f"No synthesis: {why[:1].lower()}{why[1:]}.",)
+        return (f"No synthesis: {why[:1].lower()}{why[1:].rstrip('.')}.",)
     design = result.design
     notes = [
         f"{count(design.clusters, 'independent study', 'independent studies')} "

@@ -117,7 +117,13 @@ def _total(analysis: Analysis, pool: Pool) -> str:
         0: f"For the association of {construct(analysis)} with outcome,",
     }
     text = f"{openings[_direction(pool)]} total {_estimate(pool)}, {_size(pool)}."
-    return text + _as_printed(analysis) + _zero(pool) + _new_study(analysis, pool, "total")
+    return (
+        text
+        + _as_printed(analysis)
+        + _zero(pool)
+        + _smallest(analysis, pool)
+        + _new_study(analysis, pool, "total")
+    )
 
 
 def _as_printed(analysis: Analysis) -> str:
@@ -135,7 +141,7 @@ def _trait(analysis: Analysis, pool: Pool) -> str:
         f"Between patients, comparing them on the {what} of their {_short(analysis)}, trait-like "
         f"{_estimate(pool)}, {_size(pool)}."
     )
-    return text + _zero(pool)
+    return text + _zero(pool) + _smallest(analysis, pool)
 
 
 def _state(analysis: Analysis, pool: Pool) -> str:
@@ -232,11 +238,21 @@ def _separation(analysis: Analysis, trait: list[Pool], state: list[Pool]) -> str
             if "component" in assumed
             else ""
         )
+        if _separate_but_unused(analysis):
+            return (
+                "Effects of this file that separate differences between patients from changes "
+                "within a patient cannot be used yet; the rows that are in no main pool say why."
+            )
         return text + (
             "No study here separates differences between patients from changes within a patient, "
             "so these data cannot say which of the two the association reflects."
         )
     return " ".join(text for text in (comparison(analysis), directions(analysis)) if text)
+
+
+def _separate_but_unused(analysis: Analysis) -> bool:
+    """Whether a row is coded as trait-like or state-like that is in no pool."""
+    return any(row.effect.text("component") in (*TRAIT, "within") for row in analysis.review.linked)
 
 
 def sophistication(analysis: Analysis) -> str:

@@ -25,6 +25,7 @@ DIFFERENCE = "difference"
 #: Clusters with both parts below which the correlation of true effects is not estimated.
 LEAST_WITH_BOTH = 10
 LEAST_FOR_PREDICTION = 5
+AT_BOUND = 0.99
 HELD_CORRELATIONS = (0.0, 0.4, 0.8)
 
 
@@ -66,7 +67,8 @@ class Joint:
         Estimated, held at zero, or held at a value.
     grid : DataFrame
         The same with that correlation held: rho, a column for either part, difference, conf_low,
-        conf_high (of the difference), log_lik. Empty where it is estimated or held on request.
+        conf_high (of the difference), log_lik. Empty where it is estimated inside its bounds,
+        or held on request.
     """
 
     parts: tuple[str, str]
@@ -84,6 +86,11 @@ class Joint:
         """Terms with fewer than 4 degrees of freedom: no p, and no comparison in words."""
         few = ~(self.table["df"] >= MINIMUM_DF)
         return tuple(self.table.loc[few, "term"])
+
+    @property
+    def at_bound(self) -> bool:
+        """Whether the estimated correlation of true effects is (nearly) 1 or −1."""
+        return self.structure == "UN" and abs(self.correlation) > AT_BOUND
 
     @property
     def gap(self) -> Gap | None:
@@ -173,8 +180,9 @@ def pool_jointly(
 
     inference = fitted(held)
     grid = pd.DataFrame()
-    if rho is None and not enough and both and not mods:
-        grid = _grid(parts, {0.0: inference}, fitted, level)
+    unsure = not enough or abs(_correlation(inference)) > AT_BOUND
+    if rho is None and unsure and both and not mods:
+        grid = _grid(parts, {} if enough else {0.0: inference}, fitted, level)
     counts = counts.assign(tau2=_heterogeneity(inference, parts))
     return Joint(
         parts=parts,

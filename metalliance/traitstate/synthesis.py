@@ -149,12 +149,14 @@ def trait_state_synthesis(
         raise SpecificationError("no effect can enter the synthesis: " + _reasons(others))
     model = Mixture(rows=rows, sampling_rho=sampling_rho, method=method)
     a, b = weights_of_rows(rows, icc_x[0], icc_y[0], lagged_share)
-    _refuse_unidentified(rows, a, b, weights_of_rows(rows, icc_x[0], icc_y[0], 1.0))
+    _refuse_unidentified(rows, others, a, b, weights_of_rows(rows, icc_x[0], icc_y[0], 1.0))
     settled = model.settled(a, b)
     inference = settled.inference
     design = identification(rows, a, b, inference)
     if design.condition > WORST_CONDITION:
-        raise _unidentified(rows, a, b, f"their weights differ too little ({design.condition:.0f})")
+        raise _unidentified(
+            rows, others, a, b, f"their weights differ too little ({design.condition:.0f})"
+        )
     estimates = _table(inference, level)
     drawn = [
         _means(settled.at(*weights_of_rows(rows, x, y, lagged_share)))
@@ -191,7 +193,11 @@ def _reasons(others: pd.DataFrame) -> str:
 
 
 def _refuse_unidentified(
-    rows: pd.DataFrame, a: FloatArray, b: FloatArray, at_one: tuple[FloatArray, FloatArray]
+    rows: pd.DataFrame,
+    others: pd.DataFrame,
+    a: FloatArray,
+    b: FloatArray,
+    at_one: tuple[FloatArray, FloatArray],
 ) -> None:
     """Refuse weights that are proportional, as given or where occasions apart count as one."""
     clusters = rows["cluster"].to_numpy()
@@ -200,6 +206,7 @@ def _refuse_unidentified(
         return
     raise _unidentified(
         rows,
+        others,
         a,
         b,
         "only the assumption that deviations at different occasions are unrelated would tell "
@@ -209,15 +216,24 @@ def _refuse_unidentified(
     )
 
 
-def _unidentified(rows: pd.DataFrame, a: FloatArray, b: FloatArray, why: str) -> UnidentifiedError:
+def _unidentified(
+    rows: pd.DataFrame, others: pd.DataFrame, a: FloatArray, b: FloatArray, why: str
+) -> UnidentifiedError:
     r = float(np.average(rows["r"], weights=1 / rows["vi"]))
     line = compatible_pairs(r, float(np.median(a)), float(np.median(b)))
+    within = rows.loc[rows["component"].eq("within"), "cluster"].nunique()
+    mend = (
+        "correlations over patients with coded sessions (k_x, k_y, shared) would decide"
+        if within >= 2
+        else "within-patient effects of two independent studies or more would decide"
+    )
+    left_out = f" Not used: {_reasons(others)}" if len(others) else ""
     shown = line.iloc[np.unique(np.linspace(0, len(line) - 1, 3).round().astype(int))]
     pairs = ", ".join(f"({x:.2f}, {y:.2f})" for x, y in shown.to_numpy())
     return UnidentifiedError(
         f"these {len(rows)} effects cannot tell a trait-like from a state-like correlation: {why}. "
-        f"Compatible pairs (rho_between, rho_within) lie on a line through {pairs}; within-patient "
-        "effects of two independent studies or more would decide",
+        f"Compatible pairs (rho_between, rho_within) lie on a line through {pairs}; {mend}."
+        f"{left_out}",
         line,
     )
 

@@ -119,7 +119,7 @@ def test_other_constructs_are_told_nothing_about_the_alliance(flat):
     [
         (0.01, 0.005, "smaller than the smallest of interest, .03: this is evidence"),
         (0.09, 0.01, "larger than the smallest of interest, .03."),
-        (0.04, 0.02, "no evidence is not evidence of none"),
+        (0.04, 0.02, "smallest of interest, .03, remains open."),
     ],
 )
 def test_no_evidence_and_evidence_of_none_are_two_sentences(simulated, estimate, std_error, words):

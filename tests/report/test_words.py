@@ -160,7 +160,7 @@ def test_sophistication_not_coded_is_not_mentioned(flat):
 
 def test_robustness_names_what_moved_it_most(congruence):
     assert robustness(congruence) == (
-        "Total: across 17 refits r ranged from .20 to .28; what moved it most: without Hansen et "
+        "Total: across 16 refits r ranged from .20 to .28; what moved it most: without Hansen et "
         "al. (1968) (.20)."
     )
 
