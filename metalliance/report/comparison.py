@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
-import pandas as pd
+import numpy as np
 
 from metalliance.report.labels import construct, level
 from metalliance.report.numbers import correlation, count, number
 from metalliance.report.sources import cited
 from metalliance.traitstate.implied import implied_total
 from metalliance.traitstate.joint import DIFFERENCE, Gap, Joint
-from metalliance.traitstate.mixture import mixture_weights
 from metalliance.traitstate.smallest import SmallestEffect
 from metalliance.traitstate.synthesis import Synthesis
 from metalliance.workflow.analysis import Analysis, Pool
@@ -19,15 +16,23 @@ from metalliance.workflow.analysis import Analysis, Pool
 __all__ = ["compared", "comparison", "directions", "smallest_sentence", "totals_alone"]
 
 NEAR_BOUND = 0.995
-LIKE = {"between": "trait-like", "within": "state-like", DIFFERENCE: "state-like"}
+SAME = 1e-9
+PARTS = {"between": "the trait-like association", "within": "the state-like association"}
+LAGGED = ("within.lagged_partial", "within.lagged_partial.reverse")
 
 
 def compared(analysis: Analysis) -> str:
-    """The between component that the summary compares with; empty where none can be."""
-    for between, answer in analysis.answers.trait_state.items():
-        if answer.result is not None:
-            return between
-    return ""
+    """The between component that the summary compares with; empty where none can be.
+
+    The first that is precise, else the first.
+    """
+    found = {
+        between: answer.result
+        for between, answer in analysis.answers.trait_state.items()
+        if answer.result is not None
+    }
+    precise = (b for b, result in found.items() if not _imprecise(analysis, b, result.joint))
+    return next(precise, next(iter(found), ""))
 
 
 def comparison(analysis: Analysis) -> str:
@@ -39,18 +44,18 @@ def comparison(analysis: Analysis) -> str:
     assert result is not None
     few = _imprecise(analysis, between, result.joint)
     if few:
-        row = result.table[result.table["term"].eq(few)].iloc[0]
-        return (
-            f"Trait and state are not compared: too few studies carry the {LIKE[few]} association "
-            f"(df = {number(row['df'], 1)})."
-        )
+        return f"Trait and state are not compared: {few}."
     gap, source = result.joint.gap, f"questions.trait_state.{between}"
     if gap is None:
         return ""
-    text = _difference(result.joint, gap, f"{source}.joint")
+    text = f"{_difference(result.joint, gap, f'{source}.joint', PARTS)} over all studies"
+    text += "." if gap.excludes_zero else "; the interval of the difference includes zero."
     paired = result.paired
-    if paired is not None and paired.gap is not None and DIFFERENCE not in paired.imprecise:
-        text += " " + _again(paired, paired.gap, f"{source}.paired")
+    if paired is not None and paired.gap is not None and not paired.imprecise:
+        both = count(paired.both, "study", "studies")
+        again = _difference(paired, paired.gap, f"{source}.paired", PARTS)
+        ending = "" if paired.gap.excludes_zero else ", an interval that includes zero"
+        text += f" In the {both} that give both: {again[:1].lower()}{again[1:]}{ending}."
     return (
         f"{text} Read the gap with care: trait values are mostly unadjusted correlations of "
         "averages, state values come from other models and are less reliably measured."
@@ -58,13 +63,20 @@ def comparison(analysis: Analysis) -> str:
 
 
 def _imprecise(analysis: Analysis, between: str, joint: Joint) -> str:
-    """The part with fewer than 4 degrees of freedom, in the joint model or pooled by itself."""
-    pools = {"within": f"within.{analysis.answers.estimand}", "between": between}
-    alone = {pool.key for pool in analysis.main if pool.imprecise}
-    for part, key in pools.items():
-        if part in joint.imprecise or key in alone:
-            return part
-    return DIFFERENCE if DIFFERENCE in joint.imprecise else ""
+    """Why the parts are not compared: fewer than 4 degrees of freedom, jointly or alone."""
+    df = joint.table.set_index("term")["df"]
+    keys = {"within": f"within.{analysis.answers.estimand}", "between": between}
+    for part, key in keys.items():
+        name = PARTS[part]
+        if part in joint.imprecise:
+            return f"too few studies carry {name} (df = {number(df[part], 1)})"
+        for pool in analysis.main:
+            if pool.key == key and pool.imprecise:
+                own = float(pool.tidy["df"].iloc[0])
+                return f"too few studies carry {name} (df = {number(own, 1)})"
+    if DIFFERENCE in joint.imprecise:
+        return f"too few studies carry their difference (df = {number(df[DIFFERENCE], 1)})"
+    return ""
 
 
 def _by(gap: Gap, source: str) -> str:
@@ -76,61 +88,56 @@ def _by(gap: Gap, source: str) -> str:
     return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
-def _excludes_zero(row: pd.Series) -> bool:
-    return bool(row["conf_low"] > 0 or row["conf_high"] < 0)
-
-
-def _difference(joint: Joint, gap: Gap, source: str) -> str:
-    text = (
-        f"The {LIKE[gap.larger]} association is larger than the {LIKE[gap.other]} one by "
-        f"{_by(gap, source)} over all studies"
-    )
-    if gap.conf_low <= 0:
-        return f"{text}; the interval of the difference includes zero."
-    means = [joint.table_r[joint.table_r["term"].eq(part)].iloc[0] for part in joint.parts]
-    opposite = means[0]["estimate"] * means[1]["estimate"] < 0
-    if opposite and all(_excludes_zero(mean) for mean in means):
-        text += ", and the two have opposite signs"
-    return f"{text}."
-
-
-def _again(joint: Joint, gap: Gap, source: str) -> str:
-    ending = "" if gap.conf_low > 0 else ", an interval that includes zero"
-    return (
-        f"The {LIKE[gap.larger]} one is larger by {_by(gap, source)} in the "
-        f"{count(joint.both, 'study', 'studies')} that give both{ending}."
-    )
+def _difference(joint: Joint, gap: Gap, source: str, names: dict[str, str]) -> str:
+    """Which part lies above the other, in words that their signs allow."""
+    means = joint.table_r.set_index("term").loc[list(joint.parts)]
+    upper, lower, size = names[gap.larger], names[gap.other], _by(gap, source)
+    if (means["estimate"] >= 0).all():
+        text = f"{upper} is larger than {lower} by {size}"
+    elif (means["estimate"] <= 0).all():
+        text = f"{lower} is more negative than {upper} by {size}"
+    else:
+        text = f"{upper} lies above {lower} by {size}"
+        if all(row["conf_low"] > 0 or row["conf_high"] < 0 for _, row in means.iterrows()):
+            text += ", the one positive and the other negative,"
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def directions(analysis: Analysis) -> str:
     """Whether the forward path exceeds the reverse one; empty where they are not compared."""
     result = analysis.answers.reciprocal.result
-    if result is None or result.joint.imprecise:
+    alone = {pool.key for pool in analysis.main if pool.imprecise}
+    if result is None or result.joint.imprecise or alone & set(LAGGED):
         return ""
     gap = result.joint.gap
     if gap is None:
         return ""
     name = construct(analysis).removeprefix("therapeutic ")
-    path = {"forward": f"from {name} to later outcome", "reverse": f"from outcome to later {name}"}
-    ending = "" if gap.conf_low > 0 else "; the interval of the difference includes zero"
-    return (
-        f"The path {path[gap.larger]} is larger than that {path[gap.other]} by "
-        f"β = {_by(gap, 'questions.reciprocal.joint')}{ending}."
-    )
+    names = {
+        "forward": f"the path from {name} to later outcome",
+        "reverse": f"the path from outcome to later {name}",
+    }
+    text = _difference(result.joint, gap, "questions.reciprocal.joint", names)
+    ending = "" if gap.excludes_zero else "; the interval of the difference includes zero"
+    return f"{text} (β){ending}."
 
 
 def smallest_sentence(pool: Pool, tested: SmallestEffect, smallest: float) -> str:
     """What the tests against the smallest effect of interest say."""
     size = correlation(smallest)
+    negative = " (it is negative)" if tested.estimate < 0 else ""
     readings = {
-        "larger": f"The association is larger than the smallest of interest, {size}.",
+        "larger": (
+            f"The average association is larger in size than the smallest of interest, {size}"
+            f"{negative}."
+        ),
         "smaller": (
-            f"The association is smaller than the smallest of interest, {size}: this is evidence "
-            "that there is none of that size."
+            f"The average association is smaller than the smallest of interest, {size}: this is "
+            "evidence that it is not that large."
         ),
         "undecided": (
-            f"Whether the association is larger or smaller than the smallest of interest, {size}, "
-            "remains open."
+            "Whether the average association is larger or smaller than the smallest of interest, "
+            f"{size}, remains open."
         ),
         "imprecise": (
             f"Too few independent {'studies' if pool.counts.studies else 'effects'} to test "
@@ -186,31 +193,37 @@ def _disagreement(analysis: Analysis, result: Synthesis) -> str:
     if other.empty:
         return ""
     row = other.iloc[0]
-    if row["df"] < 4 or not _excludes_zero(row):
+    if row["df"] < 4 or row["band_low"] <= 0 <= row["band_high"]:
         return ""
     more = "larger" if row["discrepancy"] > 0 else "smaller"
     size = correlation(abs(row["discrepancy"]))
     return (
-        f" The totals are {more} by {size} than the studies that disaggregated predict "
-        f"({level(analysis)} interval without zero): the two kinds of studies do not tell one "
-        "story."
+        f" The totals are {more} by {size} than the studies that disaggregated predict (no "
+        f"{level(analysis)} interval holds zero at any ICC of the band): the two kinds of studies "
+        "do not tell one story."
     )
 
 
 def _of_totals(analysis: Analysis) -> str:
-    """Two pairs that the pooled total is compatible with."""
-    total = next((p for p in analysis.main if p.key == "total" and p.fit is not None), None)
-    if total is None:
+    """What the totals are compatible with, from the line of pairs of the refused synthesis."""
+    line = analysis.answers.line
+    if line.empty or not any(pool.key == "total" and pool.fit for pool in analysis.main):
         return ""
-    r = float(total.predict_r["estimate"].iloc[0])
-    plan = analysis.plan
-    a, b = (float(w) for w in mixture_weights(plan.icc_x[0], plan.icc_y[0], 1, 1, 1))
-    alone, shared = r / a, (r / (a + b))
-    if not math.isfinite(alone) or abs(alone) > 1:
+    trait, state = line["rho_between"].to_numpy(), line["rho_within"].to_numpy()
+    iccs = f"{correlation(analysis.plan.icc_x[0])} and {correlation(analysis.plan.icc_y[0])}"
+    opening = f"The total alone decides nothing: at assumed ICCs of {iccs}, it would follow from a "
+    if np.ptp(trait) < SAME:
+        return (
+            f"{opening}latent trait-like correlation of {correlation(trait[0])} whatever the "
+            "state-like association is, since alliance and outcome come from different sessions."
+        )
+    order = np.argsort(state)
+    alone = float(np.interp(0.0, state[order], trait[order]))
+    apart = np.argsort(trait - state)
+    equal = float(np.interp(0.0, (trait - state)[apart], trait[apart]))
+    if np.ptp(state) < SAME or not state.min() <= 0 <= state.max():
         return ""
     return (
-        f"The total alone decides nothing: at assumed ICCs of {correlation(plan.icc_x[0])} and "
-        f"{correlation(plan.icc_y[0])}, a same-session total of {correlation(r)} would follow from "
-        f"a latent trait-like correlation of {correlation(alone)} with no state-like association "
-        f"at all, and just as well from {correlation(shared)} for both."
+        f"{opening}latent trait-like correlation of {correlation(alone)} with no state-like "
+        f"association at all, and just as well from {correlation(equal)} for both."
     )

@@ -109,10 +109,8 @@ def _paired_row(joint: Joint, source: str, letter: str) -> Iterator[tuple[Cell, 
 
 def _held(joint: Joint) -> str:
     if joint.at_bound:
-        return (
-            f"correlation of true effects {correlation(joint.correlation)}, estimated: at its "
-            "bound, so hardly known; other values below"
-        )
+        shown = correlation(joint.correlation)
+        return f"correlation of true effects {shown}, estimated: at its bound, so hardly known"
     if joint.structure == "UN":
         return f"correlation of true effects {correlation(joint.correlation)}, estimated"
     return f"correlation of true effects held at {correlation(joint.correlation)}"
@@ -153,6 +151,8 @@ def ratio_table(analysis: Analysis) -> Table:
     rows = []
     for between, answer in analysis.answers.trait_state.items():
         if answer.result is None or answer.result.joint.imprecise:
+            continue
+        if answer.result.slope_ratio["ratio"].isna().any():
             continue
         for place, row in answer.result.slope_ratio.iterrows():
             source = f"questions.trait_state.{between}.slope_ratio.{place}"
@@ -212,9 +212,9 @@ def chance_table(analysis: Analysis) -> Table:
         numeric=(False, True, True, True),
         rows=tuple(rows),
         note=(
-            "True effects are taken as normal. In simulations nominal 95% intervals held the true "
-            "share in .83 to .97 of cases with 8 studies, .93 to .97 with 14 and .95 to .96 with "
-            "30."
+            "True effects are taken as normal. In simulations intervals of nominal level 95% held "
+            "the true share in .83 to .97 of cases with 8 studies, .93 to .97 with 14 and .95 to "
+            ".96 with 30."
         ),
     )
 
@@ -282,7 +282,10 @@ def slopes_table(analysis: Analysis) -> Table:
         cited = f"{source}.conf_low {source}.conf_high"
         rows.append(
             (
-                Cell(text=pool_title(analysis.pool(key))),
+                Cell(
+                    text=pool_title(analysis.pool(key)),
+                    below=f"{spread.zeros} estimated as zero, left out" if spread.zeros else "",
+                ),
                 Cell(text=f"{spread.studies}", source=f"{source}.studies"),
                 Cell(text=correlation(spread.estimate), source=f"{source}.estimate"),
                 Cell(text=limits, source="" if limits == "–" else cited),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from metalliance.errors import SpecificationError
 from metalliance.traitstate.mixture import ICC_X, ICC_Y, Band, mixture_weights
 
 __all__ = ["ImpliedTotal", "compatible_pairs", "implied_total"]
@@ -47,9 +48,11 @@ def compatible_pairs(
     >>> line.loc[line["rho_within"].abs().idxmin()].round(2).tolist()
     [0.45, -0.04]
     """
-    if a is None or b is None:
+    if a is None and b is None:
         weights = mixture_weights(icc_x, icc_y, k_x, k_y, shared)
         a, b = float(weights[0]), float(weights[1])
+    if a is None or b is None or (a == 0 and b == 0):
+        raise SpecificationError("give both weights a and b, not both of them zero, or neither")
     steps = np.linspace(-1, 1, STEPS)
     if abs(b) < 1e-12:
         points = pd.DataFrame({"rho_between": r / a, "rho_within": steps})

@@ -12,6 +12,7 @@ import pandas as pd
 
 from metalliance.effectsize.covariance import SamplingCovariance
 from metalliance.effectsize.dependence import sampling_covariance
+from metalliance.effectsize.table import pairs_among
 from metalliance.errors import SmallSampleWarning, SpecificationError
 from metalliance.models.fit import fit
 from metalliance.models.inference import MINIMUM_DF, Inference, infer
@@ -31,13 +32,18 @@ HELD_CORRELATIONS = (0.0, 0.4, 0.8)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """By how much the larger part exceeds the other, on the printed scale."""
+    """By how much one part lies above the other, on the printed scale.
+
+    ``larger`` is the part with the algebraically larger mean; ``excludes_zero`` is decided on
+    the scale of the model, as its test is.
+    """
 
     larger: str
     other: str
     estimate: float
     conf_low: float
     conf_high: float
+    excludes_zero: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +108,14 @@ class Joint:
         sign = -1.0 if turned else 1.0
         low, high = sorted((sign * row["conf_low"], sign * row["conf_high"]))
         first, second = self.parts
+        tested = self.table[self.table["term"].eq(DIFFERENCE)].iloc[0]
         return Gap(
             larger=first if turned else second,
             other=second if turned else first,
             estimate=float(sign * row["estimate"]),
             conf_low=float(low),
             conf_high=float(high),
+            excludes_zero=bool(tested["conf_low"] > 0 or tested["conf_high"] < 0),
         )
 
 
@@ -121,6 +129,7 @@ def pool_jointly(
     rho: float | None = None,
     method: str = "REML",
     level: float = 0.95,
+    reported: pd.DataFrame | None = None,
 ) -> Joint:
     r"""Bivariate random-effects model of two parts.
 
@@ -145,6 +154,8 @@ def pool_jointly(
         Hold the correlation of true effects at this value.
     method : {'REML', 'ML'}
     level : float
+    reported : DataFrame, optional
+        Sampling correlations that reports give, as in `sampling_covariance`.
 
     Returns
     -------
@@ -173,7 +184,10 @@ def pool_jointly(
             "true values cannot be estimated; choose structure='DIAG'"
         )
     held = rho if rho is not None else None if enough else 0.0
-    covariance = sampling_covariance(rows, rho=dict(correlated), component="part")
+    pairs = pairs_among(reported, rows)
+    covariance = sampling_covariance(
+        rows, rho=dict(correlated), component="part", correlations=pairs
+    )
 
     def fitted(correlation: float | None) -> Inference:
         return _fitted(rows, parts, counts, covariance, correlation, mods, method)
@@ -248,8 +262,8 @@ def _counted(rows: pd.DataFrame, parts: tuple[str, str]) -> pd.DataFrame:
         own = rows[rows["part"] == part]
         clusters = own["cluster"].nunique()
         if clusters < 2:
-            what = "no effect" if not len(own) else "effects of one independent study only"
-            raise SpecificationError(f"there is {what} of kind {part!r}; two studies are needed")
+            what = "is no effect" if not len(own) else "are effects of one independent study only"
+            raise SpecificationError(f"there {what} of kind {part!r}; two studies are needed")
         counts.append((part, len(own), own["study"].nunique(), clusters))
     return pd.DataFrame(counts, columns=["part", "effects", "studies", "clusters"])
 
@@ -318,7 +332,11 @@ def _heterogeneity(inference: Inference, parts: tuple[str, str]) -> list[float]:
     """Sum of the variance components of either part."""
     components = inference.fit.components
     return [
-        sum(c.estimate for c in components if c.name == "tau2" and c.term.endswith(f": {part}"))
+        sum(
+            component.estimate
+            for component in components
+            if component.name == "tau2" and component.term.rsplit(": ", 1)[-1] == part
+        )
         for part in parts
     ]
 
@@ -374,7 +392,8 @@ def _grid(
         table = contrast_table(inference, _contrasts(inference, parts, ()), level)
         means = dict(zip(table["term"], table["estimate"], strict=True))
         last = table.iloc[-1]
-        log_lik = inference.fit.log_lik_reml
+        model = inference.fit
+        log_lik = model.log_lik_reml if model.method == "REML" else model.log_lik_ml
         found.append((rho, *means.values(), last["conf_low"], last["conf_high"], log_lik))
     columns = ["rho", *parts, DIFFERENCE, "conf_low", "conf_high", "log_lik"]
     return pd.DataFrame(found, columns=columns)

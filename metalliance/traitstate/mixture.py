@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import FloatArray
 
-__all__ = ["ICC_X", "ICC_Y", "Band", "mixture_weights", "share_between"]
+__all__ = ["ICC_X", "ICC_Y", "Band", "check_band", "mixture_weights", "share_between"]
 
 #: Mean, low and high.
 Band = tuple[float, float, float]
 #: Intraclass correlations of alliance and of outcome where a study does not say.
 ICC_X: Band = (0.70, 0.55, 0.80)
 ICC_Y: Band = (0.60, 0.45, 0.75)
+
+
+def check_band(name: str, band: Band) -> None:
+    """Refuse a band of ICCs that is not 0 < low <= mean <= high < 1."""
+    mean, low, high = band
+    if not 0 < low <= mean <= high < 1:
+        raise SpecificationError(
+            f"{name} = {tuple(band)}: give mean, low and high with 0 < low <= mean <= high < 1"
+        )
 
 
 def share_between(icc: FloatArray | float, k: FloatArray | float) -> FloatArray:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from metalliance.effectsize.columns import row_list
 from metalliance.effectsize.table import EffectTable
+from metalliance.errors import SpecificationError
 from metalliance.traitstate.joint import Joint, pool_all_and_paired
-from metalliance.traitstate.rows import BACK, FORTH, with_part, working_rows
+from metalliance.traitstate.rows import BACK, reported_pairs, with_part, working_rows
 
 __all__ = ["Reciprocal", "reciprocal"]
 
@@ -78,11 +80,17 @@ def reciprocal(
     """
     frame = working_rows(effects)
     lagged = frame["component"].eq("within") & frame["estimand"].eq("lagged_partial")
+    other = lagged & frame["es_metric"].ne("beta")
+    if other.any():
+        raise SpecificationError(
+            f"lagged partial effects are pooled as coefficients; es_metric is another in "
+            f"{row_list(frame, other)}"
+        )
     rows = with_part(
         frame,
         {
             "reverse": lagged & frame["path"].eq(BACK),
-            "forward": lagged & frame["path"].eq(FORTH),
+            "forward": lagged & frame["path"].ne(BACK),
         },
     )
 
@@ -96,5 +104,6 @@ def reciprocal(
         rho=rho,
         method=method,
         level=level,
+        reported=reported_pairs(effects, rows),
     )
     return Reciprocal(joint=joint, paired=paired)

@@ -27,6 +27,9 @@ class SlopeSpread:
     estimate, conf_low, conf_high : float
         Geometric mean over studies, each counting once; no limits below two studies.
     smallest, largest : float
+    zeros : int
+        Effects whose slope SD was estimated as zero; no logarithm holds them, so that
+        ``estimate`` is too large where there are many.
     positive : float
         Share of patients with a positive slope where the mean slope is the pooled one and slopes
         are normal.
@@ -39,6 +42,7 @@ class SlopeSpread:
     smallest: float
     largest: float
     positive: float
+    zeros: int
 
 
 def slope_spread(effects: EffectTable, mean: float, level: float = 0.95) -> SlopeSpread | None:
@@ -67,6 +71,7 @@ def slope_spread(effects: EffectTable, mean: float, level: float = 0.95) -> Slop
     given = values.notna() & (values > 0)
     if not given.any():
         return None
+    zeros = int(values.eq(0).sum())
     logs = np.log(values[given]).groupby(effects.clusters()[given.to_numpy()]).mean()
     k, centre = len(logs), float(logs.mean())
     half = math.nan
@@ -81,4 +86,5 @@ def slope_spread(effects: EffectTable, mean: float, level: float = 0.95) -> Slop
         smallest=math.exp(float(logs.min())),
         largest=math.exp(float(logs.max())),
         positive=float(special.ndtr(mean / spread)),
+        zeros=zeros,
     )

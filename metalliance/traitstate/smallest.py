@@ -21,11 +21,11 @@ class SmallestEffect:
     smallest : float
         δ > 0, on the scale of the estimate.
     estimate, conf_low, conf_high : float
-        The interval has level 1 − 2α, the one that both tests read.
+        The interval has level 1 − 2α, the one that the test of equivalence reads.
     p_equivalence : float
         Of H₀: |θ| ≥ δ. Small: the effect is smaller than δ.
     p_minimum : float
-        Of H₀: |θ| ≤ δ, on the side of the estimate. Small: the effect is larger than δ.
+        Of H₀: |θ| ≤ δ. Small: the effect is larger than δ in size.
     reading : {'smaller', 'larger', 'undecided', 'imprecise'}
     """
 
@@ -43,8 +43,9 @@ def smallest_effect(
 ) -> SmallestEffect:
     """Test an estimate against a smallest effect of interest.
 
-    Two one-sided t tests of size α: θ is smaller than δ where the interval of level 1 − 2α lies
-    within ±δ, and larger where it lies wholly beyond δ or −δ.
+    θ is smaller than δ where the interval of level 1 − 2α lies within ±δ (two one-sided t tests
+    of size α). It is larger where an estimate as far from zero would have at most probability α
+    at θ = δ; both tails count, which matters where δ is small beside the standard error.
 
     Parameters
     ----------
@@ -72,12 +73,17 @@ def smallest_effect(
     """
     if not smallest > 0:
         raise ValueError(f"a smallest effect of interest is positive, not {smallest}")
+    if not std_error > 0:
+        raise ValueError(f"a standard error is positive, not {std_error}")
     half = float(critical_value(1 - 2 * alpha, df)) * std_error
     low, high = estimate - half, estimate + half
     size = abs(estimate)
     precise = df >= MINIMUM_DF
     p_equivalence = float(special.stdtr(df, (size - smallest) / std_error))
-    p_minimum = float(special.stdtr(df, (smallest - size) / std_error))
+    p_minimum = float(
+        special.stdtr(df, (smallest - size) / std_error)
+        + special.stdtr(df, -(smallest + size) / std_error)
+    )
     reading = "undecided"
     if not precise:
         reading = "imprecise"

@@ -17,7 +17,8 @@ from metalliance.traitstate.consistency import consistency, told_apart
 from metalliance.traitstate.identify import Identification, identification
 from metalliance.traitstate.implied import compatible_pairs
 from metalliance.traitstate.joint import DIFFERENCE, contrast_table
-from metalliance.traitstate.mixture import ICC_X, ICC_Y, Band
+from metalliance.traitstate.mixture import ICC_X, ICC_Y, Band, check_band
+from metalliance.traitstate.rows import reported_pairs
 from metalliance.traitstate.synthesis_model import Mixture, Settled
 from metalliance.traitstate.synthesis_rows import split_rows, weights_of_rows
 
@@ -58,7 +59,8 @@ class Synthesis:
         different occasions are unrelated (0), or as related as at one occasion (1).
     consistency : DataFrame
         samples (other or same), predicted (median total), discrepancy std_error df p_value
-        conf_low conf_high: totals against what studies predict that disaggregated, and against
+        conf_low conf_high, and band_low band_high (the lowest and highest limit over the band of
+        ICCs): totals against what studies predict that disaggregated, and against
         the between-patient effect of their own sample; no row where there is nothing to compare.
     inference : Inference
         At the mean ICCs.
@@ -147,9 +149,14 @@ def trait_state_synthesis(
     rows, others = split_rows(effects)
     if not len(rows):
         raise SpecificationError("no effect can enter the synthesis: " + _reasons(others))
-    model = Mixture(rows=rows, sampling_rho=sampling_rho, method=method)
+    model = Mixture(
+        rows=rows,
+        sampling_rho=sampling_rho,
+        method=method,
+        reported=reported_pairs(effects, rows),
+    )
     a, b = weights_of_rows(rows, icc_x[0], icc_y[0], lagged_share)
-    _refuse_unidentified(rows, others, a, b, weights_of_rows(rows, icc_x[0], icc_y[0], 1.0))
+    _refuse_unidentified(rows, others, icc_x[0], icc_y[0], lagged_share)
     settled = model.settled(a, b)
     inference = settled.inference
     design = identification(rows, a, b, inference)
@@ -171,20 +178,18 @@ def trait_state_synthesis(
         left_out=others.groupby("why", sort=False).size().rename("effects").reset_index(),
         icc_grid=_icc_grid(settled, icc_x, icc_y, lagged_share, level, bands=bands),
         lagged_grid=_lagged_grid(settled, icc_x[0], icc_y[0], level, bands=bands),
-        consistency=consistency(settled, a, b, others, (icc_x[0], icc_y[0], lagged_share), level),
+        consistency=consistency(settled, others, icc_x, icc_y, lagged_share, level),
         inference=inference,
     )
 
 
 def _check(icc_x: Band, icc_y: Band, imputations: int, lagged_share: float) -> None:
-    for name, (mean, low, high) in (("icc_x", icc_x), ("icc_y", icc_y)):
-        if not 0 < low <= mean <= high < 1:
-            raise SpecificationError(
-                f"{name} = {(mean, low, high)}: give mean, low and high with "
-                "0 < low <= mean <= high < 1"
-            )
-    if imputations < 0 or not 0 <= lagged_share <= 1:
-        raise SpecificationError("imputations are 0 or more, and lagged_share lies from 0 to 1")
+    check_band("icc_x", icc_x)
+    check_band("icc_y", icc_y)
+    if not isinstance(imputations, int) or imputations < 0 or imputations == 1:
+        raise SpecificationError("imputations is a whole number: 0 for none, else 2 or more")
+    if not 0 <= lagged_share <= 1:
+        raise SpecificationError("lagged_share lies from 0 to 1")
 
 
 def _reasons(others: pd.DataFrame) -> str:
@@ -193,34 +198,41 @@ def _reasons(others: pd.DataFrame) -> str:
 
 
 def _refuse_unidentified(
-    rows: pd.DataFrame,
-    others: pd.DataFrame,
-    a: FloatArray,
-    b: FloatArray,
-    at_one: tuple[FloatArray, FloatArray],
+    rows: pd.DataFrame, others: pd.DataFrame, icc_x: float, icc_y: float, lagged_share: float
 ) -> None:
-    """Refuse weights that are proportional, as given or where occasions apart count as one."""
+    """Refuse weights that are proportional, or differ by assumption or estimation alone."""
     clusters = rows["cluster"].to_numpy()
-    apart = told_apart(a, b, clusters)
-    if apart and told_apart(*at_one, clusters):
-        return
-    raise _unidentified(
-        rows,
-        others,
-        a,
-        b,
-        "only the assumption that deviations at different occasions are unrelated would tell "
-        "trait from state"
-        if apart
-        else "the weights of trait and state are proportional",
-    )
+    unknown = rows.assign(icc_x=np.nan, icc_y=np.nan)
+    for reason, of, share in (
+        ("the weights of trait and state are proportional", rows, lagged_share),
+        (
+            "only the assumption that deviations at different occasions are unrelated would tell "
+            "trait from state",
+            rows,
+            1.0,
+        ),
+        (
+            "only the ICCs that studies report would tell trait from state, and these are "
+            "estimates, whose errors look like differences",
+            unknown,
+            lagged_share,
+        ),
+        ("only assumptions and reported ICCs would tell trait from state", unknown, 1.0),
+    ):
+        a, b = weights_of_rows(of, icc_x, icc_y, share)
+        if not told_apart(a, b, clusters):
+            raise _unidentified(rows, others, a, b, reason)
 
 
 def _unidentified(
     rows: pd.DataFrame, others: pd.DataFrame, a: FloatArray, b: FloatArray, why: str
 ) -> UnidentifiedError:
-    r = float(np.average(rows["r"], weights=1 / rows["vi"]))
-    line = compatible_pairs(r, float(np.median(a)), float(np.median(b)))
+    """The refusal, with the line a ρ_B + b ρ_W = r along the ray on which the weights lie."""
+    ray = np.linalg.svd(np.column_stack([a, b]), full_matrices=False)[2][0]
+    ray = ray * (1 if ray.sum() >= 0 else -1)
+    size, weight = a * ray[0] + b * ray[1], 1 / rows["vi"].to_numpy()
+    r = float((weight * size * rows["r"]).sum() / (weight * size**2).sum())
+    line = compatible_pairs(r, float(ray[0]), float(ray[1]))
     within = rows.loc[rows["component"].eq("within"), "cluster"].nunique()
     mend = (
         "correlations over patients with coded sessions (k_x, k_y, shared) would decide"
@@ -228,14 +240,19 @@ def _unidentified(
         else "within-patient effects of two independent studies or more would decide"
     )
     left_out = f" Not used: {_reasons(others)}" if len(others) else ""
-    shown = line.iloc[np.unique(np.linspace(0, len(line) - 1, 3).round().astype(int))]
-    pairs = ", ".join(f"({x:.2f}, {y:.2f})" for x, y in shown.to_numpy())
     return UnidentifiedError(
         f"these {len(rows)} effects cannot tell a trait-like from a state-like correlation: {why}. "
-        f"Compatible pairs (rho_between, rho_within) lie on a line through {pairs}; {mend}."
-        f"{left_out}",
+        f"{_compatible(line)}; {mend}.{left_out}",
         line,
     )
+
+
+def _compatible(line: pd.DataFrame) -> str:
+    if line.empty:
+        return "No pair of correlations implies values this large: ICCs or sessions are miscoded"
+    shown = line.iloc[np.unique(np.linspace(0, len(line) - 1, 3).round().astype(int))]
+    pairs = ", ".join(f"({x:.2f}, {y:.2f})" for x, y in shown.to_numpy())
+    return f"Compatible pairs (rho_between, rho_within) lie on a line through {pairs}"
 
 
 def _contrasts(inference: Inference) -> dict[str, FloatArray]:
@@ -265,8 +282,10 @@ def _draws(
 
 def _draw(rng: np.random.Generator, band: Band) -> float:
     mean, low, high = band
-    if high == low or mean in (low, high):
+    if high == low:
         return mean
+    if mean in (low, high):
+        return float(rng.triangular(low, mean, high))
     share = (mean - low) / (high - low)
     drawn = rng.beta(CONCENTRATION * share, CONCENTRATION * (1 - share))
     return float(low + (high - low) * drawn)

@@ -30,6 +30,7 @@ class Mixture:
     rows: pd.DataFrame
     sampling_rho: float
     method: str
+    reported: pd.DataFrame | None = None
 
     def settled(self, a: FloatArray, b: FloatArray) -> Settled:
         """Fit, with sampling variances at its own fitted means."""
@@ -75,7 +76,11 @@ class Mixture:
                 random=random,
                 structure=structures,
                 V=sampling_covariance(
-                    frame, rho=_sampling(self.sampling_rho), component="component", vi="v"
+                    frame,
+                    rho=_sampling(self.sampling_rho),
+                    component="component",
+                    vi="v",
+                    correlations=self.reported,
                 ),
                 method=self.method,
                 yi="r",

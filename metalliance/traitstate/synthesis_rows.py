@@ -10,7 +10,7 @@ import pandas as pd
 from metalliance.effectsize.table import EffectTable
 from metalliance.numerics.blocks import FloatArray
 from metalliance.traitstate.mixture import mixture_weights
-from metalliance.traitstate.rows import working_rows
+from metalliance.traitstate.rows import BACK, DROPOUT_FORMS, as_numbers, working_rows
 
 __all__ = ["BESIDE_BETWEEN", "OBSERVED", "split_rows", "weights_of_rows"]
 
@@ -27,9 +27,9 @@ WORDS = ("prior_outcome_control", "quality")
 
 def split_rows(effects: EffectTable | pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows that enter the synthesis, and those that do not with the reason in ``why``."""
-    frame = working_rows(effects)
+    frame = working_rows(effects, dropout=True)
     for name in NUMBERS:
-        frame[name] = frame[name].astype(float) if name in frame else np.nan
+        frame[name] = as_numbers(frame, name) if name in frame else np.nan
     for name in WORDS:
         frame[name] = frame[name].astype(object).fillna("") if name in frame else ""
     frame["r"] = frame["r"].where(frame["r"].notna(), np.tanh(frame["yi"]))
@@ -76,6 +76,15 @@ def _adjusted(frame: pd.DataFrame) -> pd.Series:
     return _mixed(frame) & ~frame["prior_outcome_control"].isin(("", "none"))
 
 
+def _impossible(frame: pd.DataFrame) -> pd.Series:
+    """Sessions below one, more shared than seen, or an ICC that is not inside 0 to 1."""
+    sessions = frame[["k_x", "k_y"]]
+    shared = frame["shared"]
+    icc = frame[["icc_x", "icc_y"]]
+    outside = (icc.le(0) | icc.ge(1)).any(axis=1)
+    return sessions.lt(1).any(axis=1) | shared.lt(0) | shared.gt(sessions.min(axis=1)) | outside
+
+
 def _beside_between(frame: pd.DataFrame, used: pd.Series) -> pd.Series:
     between = used & frame["component"].str.startswith("between_")
     samples = frame.loc[between, "sample"]
@@ -93,7 +102,12 @@ RULES: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "within-patient effect of different occasions": lambda f: (
         f["component"].eq("within") & f["estimand"].ne("concurrent_r")
     ),
+    "from outcome to alliance": lambda f: f["path"].eq(BACK),
     "not on the correlation scale": lambda f: f["es_metric"].ne("z"),
+    "outcome is dropout or the time to an event": lambda f: f["outcome_form"].isin(DROPOUT_FORMS),
+    "outcome is a binary response, often defined against the baseline": lambda f: (
+        _mixed(f) & f["outcome_form"].eq("binary response")
+    ),
     "outcome is a change, or adjusted for its baseline": lambda f: (
         _mixed(f) & ~f["outcome_form"].isin(FORMS)
     ),
@@ -101,4 +115,5 @@ RULES: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "occasions of the two scores are not coded": lambda f: (
         _mixed(f) & f[list(OCCASIONS)].isna().any(axis=1)
     ),
+    "impossible sessions or ICCs": lambda f: _mixed(f) & _impossible(f),
 }

@@ -13,8 +13,14 @@ from metalliance.effectsize.table import EffectTable
 from metalliance.errors import SpecificationError
 from metalliance.numerics.distributions import critical_value
 from metalliance.traitstate.joint import DIFFERENCE, Joint, pool_all_and_paired
-from metalliance.traitstate.mixture import ICC_X, ICC_Y, Band, share_between
-from metalliance.traitstate.rows import BACK, with_part, working_rows
+from metalliance.traitstate.mixture import ICC_X, ICC_Y, Band, check_band, share_between
+from metalliance.traitstate.rows import (
+    BACK,
+    as_numbers,
+    reported_pairs,
+    with_part,
+    working_rows,
+)
 
 __all__ = ["BETWEEN_COMPONENTS", "TraitState", "trait_state"]
 
@@ -135,13 +141,15 @@ def trait_state(
         raise SpecificationError(
             f"between={between!r}; choose one of {', '.join(BETWEEN_COMPONENTS)}"
         )
+    check_band("icc_x", icc_x)
+    check_band("icc_y", icc_y)
     frame = working_rows(effects)
     on_z = frame["es_metric"].eq("z")
     state = frame["component"].eq("within") & frame["estimand"].eq(estimand)
     rows = with_part(
         frame,
         {
-            "between": frame["component"].eq(between) & on_z,
+            "between": frame["component"].eq(between) & frame["path"].ne(BACK) & on_z,
             "within": state & frame["path"].ne(BACK) & on_z,
         },
     )
@@ -155,6 +163,7 @@ def trait_state(
         rho=rho,
         method=method,
         level=level,
+        reported=reported_pairs(effects, rows),
     )
     return TraitState(
         estimand=estimand,
@@ -171,16 +180,18 @@ def _slope_ratio(
     r"""b_B/b_W = (ρ_B/ρ_W) √(V_y (1 − ICC_x) / (V_x (1 − ICC_y))), with Fieller limits.
 
     V is the share of the variance of a score that lies between patients' averages: the ICC for
-    latent means, ICC + (1 − ICC)/k for means of k occasions (the median k of the effects).
+    latent means, ICC + (1 − ICC)/k for means of k occasions (the median k of the effects; NaN
+    where none is coded).
     """
     ratio, low, high = _fieller(joint, level)
     own = rows[rows["part"] == "between"]
+    latent = own["component"].eq("between_latent").any()
     k_x, k_y = (
-        float(own[name].astype(float).median()) if name in own else math.nan
+        float(as_numbers(own, name).median()) if name in own and not latent else math.nan
         for name in ("k_x", "k_y")
     )
-    if own["component"].eq("between_latent").any():
-        k_x = k_y = math.nan
+    if not latent and (math.isnan(k_x) or math.isnan(k_y)):
+        ratio = low = high = math.nan
     table = []
     for x, y in [(icc_x[0], icc_y[0]), *((x, y) for x in icc_x[1:] for y in icc_y[1:])]:
         shares = share_between(x, k_x), share_between(y, k_y)

@@ -7,9 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from metalliance.report.comparison import comparison, directions, smallest_sentence, totals_alone
+from metalliance.report.comparison import (
+    compared,
+    comparison,
+    directions,
+    smallest_sentence,
+    totals_alone,
+)
+from metalliance.report.numbers import correlation, number
 from metalliance.report.sources import plain
 from metalliance.report.words import first_screen
+from metalliance.traitstate.mixture import mixture_weights
 from metalliance.traitstate.smallest import smallest_effect
 from metalliance.workflow.plan import Plan
 
@@ -43,10 +51,10 @@ def spread(mean, width, k):
 
 def test_the_larger_part_is_named_first(flat):
     text = plain(comparison(review(flat, spread(0.4, 0.2, 9), spread(0.1, 0.1, 9))))
-    assert text.startswith("The trait-like association is larger than the state-like one by")
+    assert text.startswith("The trait-like association is larger than the state-like association")
     assert "includes zero" not in text
     turned = plain(comparison(review(flat, spread(0.1, 0.1, 9), spread(0.4, 0.2, 9))))
-    assert turned.startswith("The state-like association is larger than the trait-like one by")
+    assert turned.startswith("The state-like association is larger than the trait-like")
 
 
 def test_a_difference_with_zero_inside_says_so(flat):
@@ -56,9 +64,12 @@ def test_a_difference_with_zero_inside_says_so(flat):
 
 def test_opposite_signs_are_said_where_both_are_sure(flat):
     text = plain(comparison(review(flat, spread(0.4, 0.1, 12), spread(-0.2, 0.1, 12))))
-    assert "the two have opposite signs" in text
+    assert "lies above" in text
+    assert "the one positive and the other negative" in text
     unsure = plain(comparison(review(flat, spread(0.4, 0.1, 12), spread(-0.02, 0.3, 12))))
-    assert "opposite signs" not in unsure
+    assert "the other negative" not in unsure
+    below = plain(comparison(review(flat, spread(-0.4, 0.1, 12), spread(-0.1, 0.1, 12))))
+    assert below.startswith("The trait-like association is more negative than the state-like")
 
 
 def test_few_state_studies_are_not_compared(flat):
@@ -91,7 +102,35 @@ def test_totals_alone_name_two_stories(flat):
     assert "cannot tell" in analysis.answers.synthesis.withheld
     text = plain(totals_alone(analysis))
     assert text.startswith("The total alone decides nothing")
-    assert "no state-like association at all" in text
+    assert "whatever the state-like association is" in text
+    same = review(flat, [], [], totals=spread(0.28, 0.1, 12), shared=1)
+    text = plain(totals_alone(same))
+    a, b = mixture_weights(0.7, 0.6, 1, 1, 1)
+    line = same.answers.line
+    r = float((a * line["rho_between"] + b * line["rho_within"]).iloc[0])
+    assert f"correlation of {correlation(r / a)} with no state-like association at all" in text
+    assert f"just as well from {correlation(r / (a + b))} for both" in text
+
+
+def test_totals_too_strong_for_the_iccs_stop_nothing(flat):
+    analysis = review(flat, [], [], totals=spread(0.9, 0.1, 12))
+    assert "ICCs or sessions are miscoded" in analysis.answers.synthesis.withheld
+    assert analysis.answers.line.empty
+    assert totals_alone(analysis) == ""
+
+
+def test_the_precise_of_two_trait_components_is_compared(simulated):
+    pools = tuple(
+        replace(pool, imprecise=True) if pool.key == "between_observed" else pool
+        for pool in simulated.pools
+    )
+    marked = replace(simulated, pools=pools)
+    assert compared(simulated) == "between_observed"
+    assert compared(marked) == "between_latent"
+    alone = {"between_observed": simulated.answers.trait_state["between_observed"]}
+    only = replace(marked, answers=replace(simulated.answers, trait_state=alone))
+    df = float(simulated.pool("between_observed").tidy["df"].iloc[0])
+    assert f"(df = {number(df, 1)})" in plain(comparison(only))
 
 
 def test_the_synthesis_predicts_the_total(flat):
@@ -118,7 +157,7 @@ def test_other_constructs_are_told_nothing_about_the_alliance(flat):
     ("estimate", "std_error", "words"),
     [
         (0.01, 0.005, "smaller than the smallest of interest, .03: this is evidence"),
-        (0.09, 0.01, "larger than the smallest of interest, .03."),
+        (0.09, 0.01, "larger in size than the smallest of interest, .03."),
         (0.04, 0.02, "smallest of interest, .03, remains open."),
     ],
 )
@@ -133,7 +172,7 @@ def test_the_plan_names_the_smallest_effect(flat):
     analysis = review(flat, spread(0.4, 0.2, 9), spread(0.1, 0.1, 9), plan=plan)
     assert analysis.answers.smallest["within.concurrent_r"].reading == "smaller"
     screen = plain(" ".join(text for _, text in first_screen(analysis)))
-    assert "this is evidence that there is none of that size" in screen
+    assert "this is evidence that it is not that large" in screen
 
 
 def test_directions_of_few_studies_are_not_compared(simulated):

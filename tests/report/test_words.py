@@ -125,8 +125,11 @@ def test_the_primary_state_comes_first(simulated):
 
 def test_components_are_compared_only_with_care(simulated):
     text = shows(simulated)
-    assert "The trait-like association is larger than the state-like one by .21 [.14, .28]" in text
-    assert "in the 8 studies that give both" in text
+    assert (
+        "The trait-like association is larger than the state-like association by .21 [.14, .28]"
+        in text
+    )
+    assert "In the 8 studies that give both: the trait-like association is larger" in text
     assert "Read the gap with care" in text
     imprecise = shows(changed(simulated, "within.concurrent_r", imprecise=True))
     assert "Read the gap" not in imprecise

@@ -143,3 +143,32 @@ def test_a_correlation_needs_samples_with_both() -> None:
     assert joint(alone).grid.empty
     with pytest.raises(ValueError, match="unknown structure"):
         joint(rows, structure="CS")
+
+
+def test_heterogeneity_is_counted_where_every_study_has_one_effect() -> None:
+    rows = rows_of(STORED["joint"]["zero"]).drop_duplicates(["study", "part"])
+    found = joint(rows.reset_index(drop=True))
+    spread = [c.estimate for c in found.inference.fit.components if c.name == "tau2"]
+    assert found.counts["tau2"].tolist() == pytest.approx(spread)
+    assert max(spread) > 0
+
+
+def test_reported_sampling_correlations_reach_the_model() -> None:
+    rows = rows_of(STORED["joint"]["zero"])
+    several = rows[rows["part"] == "between"].groupby("study").head(2)
+    several = several[several.duplicated("study", keep=False)]
+    pairs = pd.DataFrame(
+        [
+            {"study": study, "id1": two["effect"].iloc[0], "id2": two["effect"].iloc[1], "r": 0.05}
+            for study, two in several.groupby("study")
+        ]
+    )
+    given = joint(rows, reported=pairs)
+    assert given.table["std_error"][0] != pytest.approx(joint(rows).table["std_error"][0], rel=1e-4)
+
+
+def test_zero_is_in_or_out_as_the_test_says() -> None:
+    """The printed interval is of r, the decision that of the model."""
+    found = joint(rows_of(STORED["joint"]["estimated"]))
+    assert found.gap is not None
+    assert found.gap.excludes_zero == (found.table["p_value"][2] < 0.05)

@@ -48,3 +48,11 @@ def test_one_direction_alone_is_refused() -> None:
     rows = paths()
     with pytest.raises(ma.SpecificationError, match="'reverse'"):
         ma.reciprocal(rows[rows["path"] == "alliance→outcome"])
+
+
+def test_a_plain_table_holds_coefficients() -> None:
+    rows = paths()
+    plain = ma.reciprocal(rows.drop(columns="es_metric"))
+    pd.testing.assert_frame_equal(plain.joint.table_r, ma.reciprocal(rows).joint.table_r)
+    with pytest.raises(ma.SpecificationError, match="coefficients"):
+        ma.reciprocal(rows.assign(es_metric="z"))

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,13 +18,27 @@ def test_the_tests_and_the_interval_say_the_same(
     found = smallest_effect(estimate, std_error, df, smallest)
     inside = -smallest < found.conf_low and found.conf_high < smallest
     beyond = found.conf_low > smallest or found.conf_high < -smallest
-    expected = "smaller" if inside else "larger" if beyond else "undecided"
-    assert found.reading == expected
+    assert (found.reading == "smaller") == inside
+    assert found.reading != "larger" or beyond
+    size = abs(estimate)
+    tails = stats.t.sf((size - smallest) / std_error, df) + stats.t.sf(
+        (size + smallest) / std_error, df
+    )
+    assert (found.reading == "larger") == (not inside and tails < 0.05)
     one_sided = [
         stats.t.sf((estimate + smallest) / std_error, df),
         stats.t.cdf((estimate - smallest) / std_error, df),
     ]
     assert found.p_equivalence == pytest.approx(max(one_sided), rel=1e-9, abs=1e-300)
+
+
+@pytest.mark.parametrize("smallest", [0.001, 0.01, 0.05, 0.2])
+def test_at_its_own_border_larger_is_said_in_five_percent(smallest: float) -> None:
+    rng = np.random.default_rng(1)
+    se = 0.05
+    estimates = smallest + se * rng.standard_t(20, 4000)
+    said = np.mean([smallest_effect(e, se, 20, smallest).reading == "larger" for e in estimates])
+    assert said == pytest.approx(0.05, abs=0.012)
 
 
 def test_too_few_studies_decide_nothing() -> None:

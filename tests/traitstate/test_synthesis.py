@@ -253,3 +253,50 @@ def test_shared_occasions_decide_whether_the_answer_is_right() -> None:
     assert np.mean(wrong, axis=0)[0] < 0.375
     assert held["right"] / runs > 0.9
     assert held["wrong"] / runs < 0.75
+
+
+def test_reverse_paths_dropout_and_impossible_codes_stay_out_by_name() -> None:
+    effects = literature(np.random.default_rng(14), 20).assign(path="alliance→outcome")
+    odd = [
+        effects.iloc[:2].assign(path="outcome→alliance", study=["X1", "X2"]),
+        effects.iloc[:1].assign(outcome_form="dropout", study="X3"),
+        effects.iloc[:1].assign(outcome_form="binary response", study="X4"),
+        effects.iloc[:1].assign(k_x=0, study="X5"),
+        effects.iloc[:1].assign(shared=9, study="X6"),
+        effects.iloc[:1].assign(icc_x=70.0, study="X7"),
+    ]
+    found = synthesis(pd.concat([effects, *odd], ignore_index=True))
+    counts = dict(zip(found.left_out["why"], found.left_out["effects"], strict=True))
+    assert counts == {
+        "from outcome to alliance": 2,
+        "outcome is dropout or the time to an event": 1,
+        "outcome is a binary response, often defined against the baseline": 1,
+        "impossible sessions or ICCs": 3,
+    }
+    pd.testing.assert_frame_equal(found.table, synthesis(effects).table)
+
+
+def test_reported_iccs_alone_tell_nothing_apart() -> None:
+    """Each is an estimate; errors of .07 alone gave a state-like .33 for .10."""
+    rng = np.random.default_rng(15)
+    effects = literature(rng, 60, 0, 0, shared=1)
+    coded = effects.assign(icc_x=rng.uniform(0.5, 0.85, 60), icc_y=rng.uniform(0.45, 0.75, 60))
+    with pytest.raises(ma.UnidentifiedError, match="estimates"):
+        synthesis(coded)
+
+
+def test_the_line_fits_totals_and_latent_effects_of_one_truth() -> None:
+    effects = literature(np.random.default_rng(16), 30, 0, 0, shared=0, tau=(0.0, 0.0))
+    latent = effects.iloc[:10].assign(
+        component="between_latent", study=[f"L{i}" for i in range(10)], yi=np.arctanh(0.40)
+    )
+    with pytest.raises(ma.UnidentifiedError) as caught:
+        synthesis(pd.concat([effects, latent], ignore_index=True))
+    assert caught.value.line["rho_between"].iloc[0] == pytest.approx(0.40, abs=0.03)
+
+
+def test_values_beyond_any_pair_are_said_to_be_miscoded() -> None:
+    effects = literature(np.random.default_rng(17), 12, 0, 0, shared=0)
+    with pytest.raises(ma.UnidentifiedError, match="miscoded") as caught:
+        synthesis(effects.assign(yi=np.arctanh(0.75)))
+    assert caught.value.line.empty

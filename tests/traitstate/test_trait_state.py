@@ -43,6 +43,7 @@ def test_rows_of_other_kinds_do_not_touch_the_result() -> None:
                 component="within", estimand="concurrent_r", yi=0.9, path="outcome→alliance"
             ),
             own.assign(component="between_latent", yi=0.9),
+            own.assign(path="outcome→alliance", yi=0.9),
             own.assign(outcome_form="dropout", yi=0.9),
         ]
     )
@@ -133,3 +134,25 @@ def test_moderators_by_component_and_their_faults() -> None:
     rows.loc[3, "year"] = np.nan
     with pytest.raises(ma.SpecificationError, match="year"):
         ma.trait_state(rows, mods=["year"])
+
+
+def test_no_ratio_without_the_sessions_of_an_average() -> None:
+    assert ma.trait_state(effects(k_x=np.nan)).slope_ratio["ratio"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"yi": "strong"}, "yi is no number"),
+        ({"vi": 0.0}, "not positive"),
+        ({"yi": np.inf}, "infinite"),
+    ],
+)
+def test_impossible_numbers_are_named(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ma.SpecificationError, match=words):
+        ma.trait_state(effects(**change))
+
+
+def test_bands_of_iccs_are_checked() -> None:
+    with pytest.raises(ma.SpecificationError, match="icc_x"):
+        ma.trait_state(effects(), icc_x=(1.2, 0.5, 1.0))
