@@ -1,5 +1,8 @@
 """The worlds draw what they say they draw."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,8 +10,10 @@ from tests.simulation.worlds import (
     AVERAGED,
     ICC,
     POST,
+    RESULTS,
     SEEN,
     WORLDS,
+    page,
     process,
     rates,
     review_rows,
@@ -47,6 +52,12 @@ def test_selective_reporting_leaves_out_what_is_not_significant() -> None:
     totals = rows[rows["component"] == "total"]
     assert len(totals) == WORLDS["D"].totals
     assert rows["component"].eq("between_change").sum() == WORLDS["D"].changes
+
+
+def test_the_page_shows_what_is_stored() -> None:
+    stored = json.loads(RESULTS.read_text(encoding="utf-8"))
+    shown = Path(__file__).parents[2] / "docs" / "validation.md"
+    assert page(stored) in shown.read_text(encoding="utf-8")
 
 
 def test_rates_count_what_they_say() -> None:

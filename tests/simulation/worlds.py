@@ -30,6 +30,7 @@ import metalliance as ma
 from metalliance.numerics.panel import fit_panel
 from metalliance.numerics.panel_quantities import panel_quantities
 from metalliance.numerics.parallel import run
+from metalliance.traitstate.pooling import pool_effects
 
 RESULTS = Path(__file__).parent / "results" / "worlds.json"
 SEED = 20261
@@ -165,6 +166,7 @@ def truth(world: World, draws: int = 4000) -> dict[str, float]:
         "difference": on_z["within"] - on_z["between"],
         "reverse": means["reverse"],
         "forward": means["forward"],
+        "forward_alone": means["forward"],
         "forward_difference": means["forward"] - means["reverse"],
         "rho_between": means["rho_between"],
         "rho_within": means["rho_within"],
@@ -301,7 +303,11 @@ def answers(world: World, seed: np.random.SeedSequence) -> list[Row]:
         effects = ma.read_review(path).effects()
         compared, paths = ma.trait_state(effects), ma.reciprocal(effects)
         synthesis = ma.trait_state_synthesis(effects, imputations=0, bands=False)
+        rows = effects.usable
+        lagged = rows["estimand"].eq("lagged_partial") & rows["path"].eq(FORWARD)
+        alone = ma.tidy(pool_effects(effects.where(lagged))).assign(term="forward_alone")
     tables = [
+        alone,
         compared.table,
         paths.table.replace({"term": {"difference": "forward_difference"}}),
         synthesis.table.replace({"term": {"difference": "rho_difference"}}),
@@ -332,6 +338,59 @@ def rates(found: list[list[Row]], true: dict[str, float]) -> list[Row]:
             }
         )
     return rows
+
+
+NAMES = {
+    "between": "trait-like, z",
+    "within": "state-like, z",
+    "difference": "state − trait, z",
+    "forward": "forward β",
+    "forward_alone": "forward β, pooled by itself",
+    "reverse": "reverse β",
+    "forward_difference": "forward − reverse",
+    "rho_between": "synthesis: ρ_B",
+    "rho_within": "synthesis: ρ_W",
+    "rho_difference": "synthesis: ρ_W − ρ_B",
+}
+GOOD_COVERAGE, GOOD_ERROR = 3.0, (0.9, 1.1)
+
+
+def page(stored: dict[str, Any]) -> str:
+    """The stored rates as a table; bold what misses .95 by 3 errors, or SE/SD outside .9–1.1."""
+    lines = [
+        "| world | parameter | truth | mean | coverage | SE / SD | interval above 0 | below 0 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, world in sorted(stored.items()):
+        error = GOOD_COVERAGE * np.sqrt(0.95 * 0.05 / world["runs"])
+        for parameter, label in NAMES.items():
+            row = next((r for r in world["rates"] if r["parameter"] == parameter), None)
+            if row is None:
+                continue
+            held = _marked(row["coverage"], abs(row["coverage"] - 0.95) <= error)
+            low, high = GOOD_ERROR
+            ratio = _marked(row["se_over_sd"], low <= round(row["se_over_sd"], 2) <= high, 2)
+            cells = [
+                name,
+                label,
+                _short(row["truth"]),
+                _short(row["mean"]),
+                held,
+                ratio,
+                _short(row["above_zero"]),
+                _short(row["below_zero"]),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _short(value: float, digits: int = 3) -> str:
+    text = f"{abs(value):.{digits}f}".removeprefix("0")
+    return f"−{text}" if round(value, digits) < 0 else text
+
+
+def _marked(value: float, good: bool, digits: int = 3) -> str:
+    return _short(value, digits) if good else f"**{_short(value, digits)}**"
 
 
 def main(runs: int, names: list[str]) -> None:
