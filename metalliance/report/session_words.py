@@ -14,6 +14,10 @@ from metalliance.traitstate.session_study import SessionStudy
 __all__ = ["session_sentences"]
 
 MEANINGS = {
+    "total": (
+        "patients with a better alliance in that session had {} outcomes",
+        "patients' alliance in that session did not go clearly with outcome",
+    ),
     "between": (
         "patients whose alliance was better on the whole had {} outcomes",
         "how good a patient's alliance was on the whole did not go clearly with outcome",
@@ -48,6 +52,9 @@ def session_sentences(study: SessionStudy) -> tuple[tuple[str, str], ...]:
 
 
 def _sentences(table: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    total = _main(table, "total", "NA", FORWARD)
+    if total is not None and total["role"] == "main":
+        yield "One session (total).", _sentence("total", total)
     for heading, kind, component, estimand, path in (
         ("Between patients (trait-like).", "between", "between_observed", "NA", FORWARD),
         ("Within patients (state-like).", "within", "within", "concurrent_r", FORWARD),

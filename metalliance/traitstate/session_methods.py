@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, cast
 
+import numpy as np
+
 from metalliance.errors import SpecificationError
+from metalliance.numerics.blocks import FloatArray
 from metalliance.traitstate.centring import (
     DETRENDINGS,
     Detrending,
@@ -15,7 +19,12 @@ from metalliance.traitstate.centring import (
     pairs_at_lag,
 )
 from metalliance.traitstate.panel_effects import PanelReading, read_panel
-from metalliance.traitstate.session_components import WEIGHTINGS, Weighting
+from metalliance.traitstate.session_components import (
+    WEIGHTINGS,
+    Weighting,
+    average_sessions,
+    several_sessions,
+)
 from metalliance.traitstate.session_effects import (
     CHANGE,
     SessionEffect,
@@ -37,6 +46,11 @@ BIASED = (
     "Deviations from the mean of few sessions are not deviations from a patient's own level: where "
     "sessions depend on those before, the within effects of centring come out too small and the "
     "autoregression most (Nickell). Methods latent and dynamic-panel are free of that."
+)
+ONE_SESSION = (
+    "{} one session: the mean of one session is that session's score, with the noise of the "
+    "day in it, so that this is a total association, not a trait-like one; nothing is said "
+    "within patients."
 )
 
 
@@ -109,8 +123,14 @@ def person_mean(prepared: Prepared) -> tuple[SessionEffect, ...]:
     pairs = pairs_at_lag(prepared.series)
     trendless = prepared.trendless()
     prepared.notes.append(BIASED)
+    total, between = same_session_effects(pairs, prepared.weighting, prepared.arms, route)
+    if not several_sessions(between.k_x):
+        prepared.notes.remove(BIASED)
+        prepared.notes.append(ONE_SESSION.format("Nearly all patients have"))
+        return (total,)
     effects = [
-        *same_session_effects(pairs, prepared.weighting, prepared.arms, route),
+        total,
+        between,
         within_effect(pairs_at_lag(trendless), lines=prepared.lines, route=route),
         *_lagged(prepared, trendless, route=route),
         contextual_effect(pairs, prepared.weighting, route),
@@ -181,6 +201,11 @@ def _reading(prepared: Prepared, route: str) -> tuple[PanelReading, str]:
             f"method {options.method} is a process from each session to the next: lag is 0 or 1, "
             f"not {options.lag}; person-mean and fixed-effects take longer lags"
         )
+    if not _several(prepared.series, prepared.series.x):
+        raise SpecificationError(
+            "nearly all patients have one session of alliance: their stable levels cannot be told "
+            "from that day's"
+        )
     detrend = cast(Detrending, options.detrend)
     try:
         reading = prepared.reading or read_panel(prepared.series, detrend, "full")
@@ -241,6 +266,23 @@ def without_within(prepared: Prepared) -> tuple[SessionEffect, ...] | None:
             n_patients=series.n_patients,
             days=series.days,
         )
-        level = post_effects(turned, prepared.arms)[0]
-        return (level.swapped(),)
-    return post_effects(series, prepared.arms)
+        level = post_effects(turned, prepared.arms)[0].swapped()
+        effects: tuple[SessionEffect, ...] = (level,)
+    else:
+        effects = post_effects(series, prepared.arms)
+    if _several(series, series.x):
+        return effects
+    prepared.notes.append(ONE_SESSION.format("The alliance score is of"))
+    return (_as_total(effects[0]),)
+
+
+def _several(series: Series, values: FloatArray) -> bool:
+    """Whether a patient has more than one score of a measure on average."""
+    n = np.bincount(series.patient[~np.isnan(values)], minlength=series.n_patients)
+    return several_sessions(average_sessions(n.astype(np.float64), "patients"))
+
+
+def _as_total(effect: SessionEffect) -> SessionEffect:
+    """An association of patients whose alliance is of one session: a total one."""
+    lag = 0.0 if effect.shared else math.nan
+    return replace(effect, component="total", route="one session", lag=lag)
