@@ -176,3 +176,19 @@ def test_a_german_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     path.write_text("")
     assert run(["sessions", str(path)]) == 2
     assert "one row per patient and session" in capsys.readouterr().err
+
+
+def test_what_a_high_outcome_is_taken_to_mean_comes_first(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "A high outcome score is taken to mean better; --outcome-positive worse turns it."
+    out = tmp_path / "out"
+    assert run(["sessions", files[0], "--lag", "0", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.startswith(told + "\n")
+    page = (out / "sessions.html").read_text(encoding="utf-8")
+    box = page.partition('<div class="summary">')[2].strip()
+    assert box.startswith(f"<p><b>Direction.</b> {told}</p>")
+    assert run(["sessions", files[0], "--lag", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["warnings"][0] == told
+    assert run(["sessions", files[0], "--lag", "0", "--outcome-positive", "better"]) == 0
+    assert "--outcome-positive" not in capsys.readouterr().out

@@ -9,10 +9,12 @@ import pandas as pd
 
 from metalliance.report.numbers import correlation, interval
 from metalliance.traitstate.session_effects import FORWARD, REVERSE
+from metalliance.traitstate.session_notes import ASSUMED
 from metalliance.traitstate.session_study import SessionStudy
 
-__all__ = ["session_sentences"]
+__all__ = ["DIRECTION", "session_sentences"]
 
+DIRECTION = "Direction."
 MEANINGS = {
     "total": (
         "patients with a better alliance in that session had {} outcomes",
@@ -48,7 +50,8 @@ def session_sentences(study: SessionStudy) -> tuple[tuple[str, str], ...]:
 
     A sentence claims a direction only where the interval leaves 0 out.
     """
-    return tuple(_sentences(study.table))
+    first = [(DIRECTION, ASSUMED)] if study.options.outcome_assumed else []
+    return (*first, *_sentences(study.table))
 
 
 def _sentences(table: pd.DataFrame) -> Iterator[tuple[str, str]]:

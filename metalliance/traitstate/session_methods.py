@@ -56,7 +56,10 @@ ONE_SESSION = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOptions:
-    """What is asked of session data; see `disaggregate`."""
+    """What is asked of session data; see `disaggregate`.
+
+    ``outcome_assumed``: nobody said what a high outcome score means.
+    """
 
     lag: int = 0
     path: str = "forward"
@@ -65,6 +68,7 @@ class SessionOptions:
     outcome_positive: str = "better"
     weights: str = "patients"
     seed: int = 0
+    outcome_assumed: bool = False
 
     def checked(self) -> SessionOptions:
         """Itself, or an error that lists the choices."""

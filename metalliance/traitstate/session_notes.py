@@ -11,9 +11,11 @@ from metalliance.traitstate.centring import DETRENDED, Detrending, Series, momen
 from metalliance.traitstate.session_data import SessionData
 from metalliance.traitstate.session_measures import group_share
 
-__all__ = ["one_score_per_patient", "session_notes"]
+__all__ = ["ASSUMED", "BETTER", "one_score_per_patient", "session_notes"]
 
 FEW_PATIENTS = 20
+ASSUMED = "A high outcome score is taken to mean better; --outcome-positive worse turns it."
+BETTER = "A high outcome score is taken to mean better (outcome_positive)."
 CLEAR_DRIFT = 2.0  # standard errors
 
 
@@ -52,7 +54,7 @@ def _orientation(outcome_positive: str) -> Iterator[str]:
             "that a better alliance goes with a better outcome."
         )
     else:
-        yield "A high outcome score is taken to mean better (outcome_positive)."
+        yield BETTER
 
 
 def _missing(data: SessionData) -> Iterator[str]:

@@ -15,6 +15,7 @@ from metalliance.traitstate.disaggregation import Disaggregation
 from metalliance.traitstate.panel_effects import PanelReading, read_panel
 from metalliance.traitstate.session_data import SessionData
 from metalliance.traitstate.session_methods import SessionOptions
+from metalliance.traitstate.session_notes import ASSUMED, BETTER
 
 __all__ = ["SessionStudy", "study_of_sessions"]
 
@@ -78,7 +79,9 @@ def study_of_sessions(data: SessionData, options: SessionOptions, every: bool) -
             if not every or not parts:
                 raise
             notes.append(f"No rows by {name}: {error}.")
-    notes = list(dict.fromkeys([n for part in parts.values() for n in part.notes] + notes))
+    first = [ASSUMED] if options.outcome_assumed else []
+    said = [n for part in parts.values() for n in part.notes if not (first and n == BETTER)]
+    notes = list(dict.fromkeys([*first, *said, *notes]))
     return SessionStudy(
         data=data, options=options, parts=parts, table=_table(parts), notes=tuple(notes)
     )

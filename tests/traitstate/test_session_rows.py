@@ -173,3 +173,17 @@ def test_one_session_of_alliance_and_a_later_outcome_is_a_total() -> None:
     found = study(table)
     assert found.table["component"].tolist() == ["total"]
     assert found.table["shared"].tolist() == [0.0]
+
+
+def test_no_row_has_more_patients_than_there_are(tmp_path: Path) -> None:
+    table = session_table(patients=30, sessions=20, unequal=False)
+    found = study(table)
+    total = found.table[found.table["component"] == "total"].iloc[0]
+    assert total["n_eff"] > 30
+    rows = workbook_rows(found, "S1", "here")
+    assert max(row["n"] for row in rows["EFFECTS"]) == 30
+    assert f"its SE is worth {total['n_eff']:.0f}" in rows["EFFECTS"][0]["note"]
+    path = tmp_path / "review.xlsx"
+    fill_workbook(path, rows)
+    severe = [p for p in ma.read_review(path).problems if p.severity in ("error", "question")]
+    assert severe == []
