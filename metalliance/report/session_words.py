@@ -68,12 +68,18 @@ def _sentences(table: pd.DataFrame) -> Iterator[tuple[str, str]]:
         if row is not None:
             yield heading, _sentence(kind, row)
     if _main(table, "within", "concurrent_r", FORWARD) is not None:
-        yield (
-            "To be kept apart.",
-            "Associations of one session do not tell which came first; the two lagged effects do "
-            "as far as nothing else that changes from session to session drives both. The between "
-            "effect includes whatever differs between patients, their therapists among it.",
-        )
+        text = "Associations of one session do not tell which came first"
+        if table["estimand"].eq("lagged_partial").any():
+            text += (
+                "; lagged effects do as far as nothing else that changes from session to session "
+                "drives both"
+            )
+        if table["component"].str.startswith("between").any():
+            text += (
+                ". The between effect includes whatever differs between patients, their "
+                "therapists among it"
+            )
+        yield "To be kept apart.", f"{text}."
 
 
 def _main(table: pd.DataFrame, component: str, estimand: str, path: str) -> pd.Series | None:

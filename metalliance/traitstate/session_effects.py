@@ -121,7 +121,7 @@ def same_session_effects(
     arms : int
         Means that were taken out, 1 for the grand mean.
     route : str
-        How they were separated.
+        How the between effect was separated.
     """
     m = _moments(pairs)
     n, n_obs = float((m.n > 0).sum()), float(m.n.sum())
@@ -130,7 +130,7 @@ def same_session_effects(
         component="total",
         estimand="NA",
         path=FORWARD,
-        route=route,
+        route="single scores",
         lag=0.0,
         metric="z",
         statistic=_z(lambda w: total_correlation(m, w)),

@@ -142,7 +142,7 @@ def person_mean(prepared: Prepared) -> tuple[SessionEffect, ...]:
     change = change_effect(prepared.series, pairs, prepared.arms, CHANGE)
     if change is None:
         prepared.notes.append(
-            "Fewer than five patients have three complete sessions: no between_change effect."
+            "Fewer than five patients have three complete sessions: no effect of changes."
         )
     else:
         effects.append(change)

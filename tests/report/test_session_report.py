@@ -101,3 +101,12 @@ def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
 def test_labels_say_lag_and_direction() -> None:
     assert session_label("within", "lagged_r", "alliance→outcome", 2).endswith("2 sessions later")
     assert "less within" in session_label("contextual", "NA", "alliance→outcome", 0)
+
+
+def test_lagged_effects_are_spoken_of_where_there_are_some(tmp_path: Path) -> None:
+    both = named(tmp_path).study
+    assert "lagged effects do" in session_sentences(both)[-1][1]
+    same = study_of_sessions(both.data, SessionOptions(lag=0), every=True)
+    assert "lagged" not in session_sentences(same)[-1][1]
+    total = same.table[same.table["component"] == "total"].iloc[0]
+    assert total["route"] == "single scores"

@@ -113,7 +113,7 @@ def test_constant_raters_are_kept_and_said() -> None:
     table.loc[table["patient"] == "P003", "alliance"] = 5.0
     found = ma.disaggregate(table)
     assert row_of(found.table, "within", "concurrent_r")["ni"] == 30
-    assert any("1 patient(s) have the same alliance score" in note for note in found.notes)
+    assert any("1 patient has the same alliance score" in note for note in found.notes)
 
 
 def test_nobody_varies() -> None:
@@ -129,7 +129,8 @@ def test_nobody_varies() -> None:
 def test_everything_is_constant() -> None:
     table = session_table(patients=10)
     table["alliance"] = 3.0
-    with pytest.raises(SpecificationError, match="no effect at all"):
+    said = "no effect at all: alliance is 3 in every session of every patient$"
+    with pytest.raises(SpecificationError, match=said):
         ma.disaggregate(table)
 
 
@@ -176,10 +177,7 @@ def test_therapists_share_is_said() -> None:
     table["therapist"] = "T" + (table["patient"].str[1:].astype(int) % 8).astype(str)
     by_therapist = table["therapist"].str[1:].astype(int)
     table["alliance"] += by_therapist
-    note = next(
-        n for n in ma.disaggregate(table, therapist="therapist").notes if "8 therapists" in n
-    )
-    assert "Moulton" in note
+    assert "Moulton" in told(table, therapist="therapist")
     assert "share of therapists cannot be told" in told(
         table.assign(therapist="only"), therapist="therapist"
     )
@@ -337,3 +335,22 @@ def test_columns_are_found_whatever_their_capitals() -> None:
     assert ma.disaggregate(twice, alliance="ALLIANCE").table["estimate"].tolist() == expected
     with pytest.raises(CodingError, match="say --outcome COLUMN"):
         ma.disaggregate(table.drop(columns="outcome"))
+
+
+def test_notes_are_sentences_of_one_and_of_many() -> None:
+    table = session_table(patients=30)
+    one = table[~((table["patient"] == "P029") & (table["session"] > 1))].copy()
+    one.loc[one.index[3], "outcome"] = np.nan
+    text = told(one, lag=2)
+    assert "1 of 30 patients has one complete session: it counts" in text
+    assert "sessions has one of the two scores only and forms no pair" in text
+    assert "(s)" not in text
+
+
+def test_a_factor_of_one_is_not_said() -> None:
+    table = session_table(patients=40)
+    number = table["patient"].str[1:].astype(int)
+    table["alliance"] -= table.groupby(number % 8)["alliance"].transform("mean")
+    text = told(table.assign(therapist=number % 8), therapist="therapist")
+    assert "8 therapists with 5.0 patients" in text
+    assert "Moulton" not in text

@@ -110,7 +110,7 @@ def test_likelihood_that_cannot_be_had_is_a_note() -> None:
         "between_latent",
         "within",
     ]
-    assert any(note.startswith("No number for within.lagged_r") for note in found.notes)
+    assert any(note.startswith("No number for the lagged within effect") for note in found.notes)
     assert workbook_rows(found, "S1", "here")["EVIDENCE"] == []
 
 
