@@ -38,7 +38,7 @@ from metalliance.traitstate.session_effects import (
 )
 from metalliance.traitstate.session_notes import one_score_per_patient
 
-__all__ = ["METHODS", "Method", "Prepared", "SessionOptions", "without_within"]
+__all__ = ["METHODS", "Method", "Prepared", "SessionOptions", "measured_once", "without_within"]
 
 Method = Literal["person-mean", "latent", "fixed-effects", "dynamic-panel"]
 MOST_LAG = 50
@@ -234,6 +234,15 @@ METHODS: dict[str, Callable[[Prepared], tuple[SessionEffect, ...]]] = {
 }
 
 
+def measured_once(series: Series) -> list[str]:
+    """Measures that no patient has two different scores of."""
+    return [
+        name
+        for name, values in (("alliance", series.x), ("outcome", series.y))
+        if one_score_per_patient(series.patient, values, series.n_patients)
+    ]
+
+
 def without_within(prepared: Prepared) -> tuple[SessionEffect, ...] | None:
     """Between effects of a measure that each patient has once; None where both vary within.
 
@@ -243,21 +252,19 @@ def without_within(prepared: Prepared) -> tuple[SessionEffect, ...] | None:
         For a method that needs variation within patients.
     """
     series, options = prepared.series, prepared.options
-    once = [
-        name
-        for name, values in (("alliance", series.x), ("outcome", series.y))
-        if one_score_per_patient(series.patient, values, series.n_patients)
-    ]
+    once = measured_once(series)
     if not once:
         return None
-    named = " and ".join(once)
     what = (
-        f"{named.capitalize()} has one value per patient: it does not vary within patients, so "
+        f"{once[0].capitalize()} has one value per patient: it does not vary within patients, so "
         "that no within effect exists."
     )
+    if len(once) > 1:
+        what = "Alliance and outcome have one value per patient: no within effect exists."
     if options.method != "person-mean":
         raise SpecificationError(f"{what} Method {options.method} needs both over sessions")
-    prepared.notes.append(what)
+    several = _several(series, series.x)
+    prepared.notes.append(what if several else ONE_SESSION.format("Patients' alliance is of"))
     if options.lag:
         prepared.notes.append("For the same reason there are no lagged effects.")
     if once == ["alliance"]:
@@ -274,10 +281,7 @@ def without_within(prepared: Prepared) -> tuple[SessionEffect, ...] | None:
         effects: tuple[SessionEffect, ...] = (level,)
     else:
         effects = post_effects(series, prepared.arms)
-    if _several(series, series.x):
-        return effects
-    prepared.notes.append(ONE_SESSION.format("The alliance score is of"))
-    return (_as_total(effects[0]),)
+    return effects if several else (_as_total(effects[0]),)
 
 
 def _several(series: Series, values: FloatArray) -> bool:

@@ -91,7 +91,7 @@ def _single(data: SessionData, series: Series) -> Iterator[str]:
     complete = ~(np.isnan(series.x) | np.isnan(series.y))
     counts = np.bincount(series.patient[complete], minlength=series.n_patients)
     single = int((counts == 1).sum())
-    if single:
+    if 0 < single < (counts > 0).sum():
         has, count, say = (
             ("has", "it counts", "says") if single == 1 else ("have", "they count", "say")
         )

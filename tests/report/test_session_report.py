@@ -110,3 +110,14 @@ def test_lagged_effects_are_spoken_of_where_there_are_some(tmp_path: Path) -> No
     assert "lagged" not in session_sentences(same)[-1][1]
     total = same.table[same.table["component"] == "total"].iloc[0]
     assert total["route"] == "single scores"
+
+
+def test_a_review_of_simulated_data_marks_the_page(tmp_path: Path) -> None:
+    one = named(tmp_path)
+    for simulated in (True, False):
+        first = tmp_path / f"first{simulated}"
+        write_session_report([one], first, simulated=simulated)
+        other = NamedStudy(name="S2", file=one.file, study=one.study)
+        out = tmp_path / f"out{simulated}"
+        page = write_session_report([other], out, into=first / "review.xlsx")[0]
+        assert ("SIMULATED DATA" in page.read_text(encoding="utf-8")) is simulated
