@@ -14,6 +14,7 @@ from metalliance.traitstate.session_study import SessionStudy
 
 __all__ = ["DIRECTION", "session_sentences"]
 
+APART = 0.05  # of two methods' correlations
 DIRECTION = "Direction."
 MEANINGS = {
     "total": (
@@ -48,7 +49,8 @@ MEANINGS = {
 def session_sentences(study: SessionStudy) -> tuple[tuple[str, str], ...]:
     """(heading, sentence) of what was found, the between effect first.
 
-    A sentence claims a direction only where the interval leaves 0 out.
+    A sentence claims a direction only where the interval leaves 0 out. Where likelihood and
+    centring are .05 apart on the same session, or one interval alone leaves 0 out, both are given.
     """
     first = [(DIRECTION, ASSUMED)] if study.options.outcome_assumed else []
     return (*first, *_sentences(study.table))
@@ -67,6 +69,8 @@ def _sentences(table: pd.DataFrame) -> Iterator[tuple[str, str]]:
         row = _main(table, component, estimand, path)
         if row is not None:
             yield heading, _sentence(kind, row)
+        if row is not None and kind == "within":
+            yield from _other_method(table, row)
     if _main(table, "within", "concurrent_r", FORWARD) is not None:
         text = "Associations of one session do not tell which came first"
         if table["estimand"].eq("lagged_partial").any():
@@ -82,6 +86,31 @@ def _sentences(table: pd.DataFrame) -> Iterator[tuple[str, str]]:
         yield "To be kept apart.", f"{text}."
 
 
+def _other_method(table: pd.DataFrame, main: pd.Series) -> Iterator[tuple[str, str]]:
+    """The same-session effect by the other method, where the two do not tell the same."""
+    same = table["component"].eq("within") & table["estimand"].eq("concurrent_r")
+    for _, row in table[same & (table["role"] == "sensitivity")].iterrows():
+        apart = abs(row["estimate"] - main["estimate"]) >= APART
+        bounded = math.isfinite(row["conf_low"]) and math.isfinite(main["conf_low"])
+        if apart or (bounded and _clear(row) != _clear(main)):
+            yield (
+                "Depends on the method.",
+                f"By {row['route']} the association of the same session is {_size(row)}, by "
+                f"{main['route']} {_size(main)}.",
+            )
+
+
+def _clear(row: pd.Series) -> bool:
+    return bool(row["conf_low"] > 0 or row["conf_high"] < 0)
+
+
+def _size(row: pd.Series) -> str:
+    letter = "β" if row["es_metric"] == "beta" else "r"
+    low, high = float(row["conf_low"]), float(row["conf_high"])
+    limits = interval(low, high) if math.isfinite(low) else "(no interval)"
+    return f"{letter} = {correlation(row['estimate'])} {limits}"
+
+
 def _main(table: pd.DataFrame, component: str, estimand: str, path: str) -> pd.Series | None:
     of_it = table["component"].eq(component) & table["estimand"].eq(estimand)
     found = table[of_it & table["path"].eq(path)]
@@ -94,9 +123,8 @@ def _main(table: pd.DataFrame, component: str, estimand: str, path: str) -> pd.S
 def _sentence(kind: str, row: pd.Series) -> str:
     clear, unclear = MEANINGS[kind]
     low, high = float(row["conf_low"]), float(row["conf_high"])
-    letter = "β" if row["es_metric"] == "beta" else "r"
-    size = f"{letter} = {correlation(row['estimate'])} {interval(low, high)}"
     if not (math.isfinite(low) and math.isfinite(high)):
+        letter = "β" if row["es_metric"] == "beta" else "r"
         return f"No interval can be given ({letter} = {correlation(row['estimate'])})."
-    told = clear.format("better" if low > 0 else "worse") if low > 0 or high < 0 else unclear
-    return f"{told[:1].upper()}{told[1:]}: {size}."
+    told = clear.format("better" if low > 0 else "worse") if _clear(row) else unclear
+    return f"{told[:1].upper()}{told[1:]}: {_size(row)}."

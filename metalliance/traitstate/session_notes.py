@@ -184,8 +184,8 @@ def _means(series: Series, values: FloatArray) -> FloatArray:
 def _therapists(data: SessionData, series: Series) -> Iterator[str]:
     if data.therapist is None:
         yield (
-            "No therapist was named: differences between therapists are part of the between "
-            "effects."
+            "No therapist was named: differences between therapists are part of those between "
+            "patients."
         )
         return
     known = data.therapist >= 0

@@ -12,7 +12,7 @@ import pytest
 from metalliance.errors import OutputError
 from metalliance.report.session_report import NamedStudy, write_session_report
 from metalliance.report.session_tables import session_label
-from metalliance.report.session_words import _sentence, session_sentences
+from metalliance.report.session_words import _sentence, _sentences, session_sentences
 from metalliance.traitstate.session_data import SessionColumns
 from metalliance.traitstate.session_file import read_sessions
 from metalliance.traitstate.session_methods import SessionOptions
@@ -121,3 +121,30 @@ def test_a_review_of_simulated_data_marks_the_page(tmp_path: Path) -> None:
         out = tmp_path / f"out{simulated}"
         page = write_session_report([other], out, into=first / "review.xlsx")[0]
         assert ("SIMULATED DATA" in page.read_text(encoding="utf-8")) is simulated
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ((0.17, 0.05, 0.28), False),
+        ((0.12, 0.01, 0.22), True),
+        ((0.17, -0.01, 0.34), True),
+        ((0.17, np.nan, np.nan), False),
+    ],
+)
+def test_methods_that_disagree_are_both_given(
+    other: tuple[float, float, float], said: bool
+) -> None:
+    rows = [(0.2, 0.1, 0.3, "main", "latent means (ML)")]
+    rows += [(*other, "sensitivity", "person-mean centring")]
+    columns = ["estimate", "conf_low", "conf_high", "role", "route"]
+    table = pd.DataFrame(rows, columns=columns).assign(
+        component="within", estimand="concurrent_r", path="alliance→outcome", es_metric="z"
+    )
+    told = dict(_sentences(table))
+    assert ("Depends on the method." in told) is said
+    if other[0] == 0.12:
+        assert told["Depends on the method."] == (
+            "By person-mean centring the association of the same session is r = .12 [.01, .22], "
+            "by latent means (ML) r = .20 [.10, .30]."
+        )
