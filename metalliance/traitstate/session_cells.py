@@ -22,6 +22,12 @@ NO_THOUSANDS = re.compile(r"[+-]?(0*|\d{4,}),\d+|[+-]?\d*,(\d{1,2}|\d{4,})", re.
 POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+", re.ASCII)
 INFINITE = Fault("not-a-number", "is no finite number", "type the number, or leave the cell empty")
 
+MIXED = Fault(
+    "mixed-decimals",
+    "has a decimal point, and most numbers of its column a decimal comma",
+    "write all of them one way",
+)
+
 
 def identifier(cell: object) -> str:
     """A patient, therapist or arm as text; empty where none is named.
@@ -68,8 +74,8 @@ def cell_number(cell: object) -> tuple[float, Fault | None]:
 def numbers(column: pd.Series) -> tuple[FloatArray, list[tuple[int, Fault]], tuple[str, ...]]:
     """(n,) numbers of a column, the rows that hold none, and how it was read, in sentences.
 
-    Decimal commas are read where no number of the column has a decimal point and one of them at
-    least cannot be a comma between thousands.
+    Decimal commas are read where one of them at least cannot be a comma between thousands. In a
+    column that has decimal points as well, the rarer ones are faults.
 
     Examples
     --------
@@ -80,11 +86,14 @@ def numbers(column: pd.Series) -> tuple[FloatArray, list[tuple[int, Fault]], tup
     cells = [cell.strip() if isinstance(cell, str) else cell for cell in column]
     words = Counter(c for c in cells if isinstance(c, str) and not is_blank(c) and _absent(c))
     notes = []
-    if _decimal_commas(cells):
-        cells = [_with_point(cell) for cell in cells]
+    commas = any(isinstance(c, str) and NO_THOUSANDS.fullmatch(c) for c in cells)
+    pointed = [row for row, cell in enumerate(cells) if _has_point(cell)] if commas else []
+    by_comma = commas and len(pointed) < sum(map(_has_comma, cells))
+    if by_comma:
+        cells = [str(c).replace(",", ".") if _has_comma(c) else c for c in cells]
         notes.append("decimal commas were read as decimal points")
     values = np.full(len(cells), np.nan)
-    faults: list[tuple[int, Fault]] = []
+    faults = [(row, MIXED) for row in pointed] if by_comma else []
     for row, cell in enumerate(cells):
         values[row], fault = cell_number(cell)
         if fault is not None:
@@ -96,16 +105,14 @@ def numbers(column: pd.Series) -> tuple[FloatArray, list[tuple[int, Fault]], tup
     return values, faults, tuple(notes)
 
 
-def _decimal_commas(cells: list[object]) -> bool:
-    texts = [cell for cell in cells if isinstance(cell, str)]
-    broken = any(isinstance(c, float) and math.isfinite(c) and c % 1 for c in cells)
-    pointed = broken or any(map(POINT_NUMBER.fullmatch, texts))
-    return not pointed and any(map(NO_THOUSANDS.fullmatch, texts))
+def _has_comma(cell: object) -> bool:
+    return isinstance(cell, str) and bool(COMMA_NUMBER.fullmatch(cell))
 
 
-def _with_point(cell: object) -> object:
-    found = isinstance(cell, str) and COMMA_NUMBER.fullmatch(cell)
-    return cell.replace(",", ".") if found and isinstance(cell, str) else cell
+def _has_point(cell: object) -> bool:
+    if isinstance(cell, float):
+        return math.isfinite(cell) and cell % 1 != 0
+    return isinstance(cell, str) and bool(POINT_NUMBER.fullmatch(cell))
 
 
 def days(column: pd.Series) -> tuple[FloatArray, list[tuple[int, Fault]]]:

@@ -301,7 +301,9 @@ def test_decimal_commas_of_a_column_are_read_and_said() -> None:
 def test_commas_beside_points_stay_errors(other: object) -> None:
     table = session_table(patients=20).astype(object)
     table["alliance"] = [other, *["3,5"] * (len(table) - 1)]
-    assert problems(table)[0] == ("alliance[1]", "decimal-comma")
+    assert problems(table) == [("alliance[0]", "mixed-decimals")]
+    table["alliance"] = [1.5] * (len(table) - 1) + ["3,5"]
+    assert problems(table) == [(f"alliance[{len(table) - 1}]", "decimal-comma")]
 
 
 def test_commas_that_may_separate_thousands_stay_errors() -> None:
