@@ -205,11 +205,6 @@ def _reading(prepared: Prepared, route: str) -> tuple[PanelReading, str]:
             f"method {options.method} is a process from each session to the next: lag is 0 or 1, "
             f"not {options.lag}; person-mean and fixed-effects take longer lags"
         )
-    if not _several(prepared.series, prepared.series.x):
-        raise SpecificationError(
-            "nearly all patients have one session of alliance: their stable levels cannot be told "
-            "from that day's"
-        )
     detrend = cast(Detrending, options.detrend)
     try:
         reading = prepared.reading or read_panel(prepared.series, detrend, "full")
@@ -252,7 +247,11 @@ def without_within(prepared: Prepared) -> tuple[SessionEffect, ...] | None:
         For a method that needs variation within patients.
     """
     series, options = prepared.series, prepared.options
-    once = measured_once(series)
+    once, several = measured_once(series), _several(series, series.x)
+    if not once and not several and options.method != "person-mean":
+        raise SpecificationError(
+            f"nearly all patients have one session of alliance: method {options.method} needs more"
+        )
     if not once:
         return None
     what = (
@@ -263,7 +262,6 @@ def without_within(prepared: Prepared) -> tuple[SessionEffect, ...] | None:
         what = "Alliance and outcome have one value per patient: no within effect exists."
     if options.method != "person-mean":
         raise SpecificationError(f"{what} Method {options.method} needs both over sessions")
-    several = _several(series, series.x)
     prepared.notes.append(what if several else ONE_SESSION.format("Patients' alliance is of"))
     if options.lag:
         prepared.notes.append("For the same reason there are no lagged effects.")

@@ -356,3 +356,11 @@ def test_a_factor_of_one_is_not_said() -> None:
     text = told(table.assign(therapist=number % 8), therapist="therapist")
     assert "8 therapists with 5.0 patients" in text
     assert "Moulton" not in text
+
+
+@pytest.mark.parametrize("method", ["fixed-effects", "latent", "dynamic-panel"])
+def test_a_few_patients_of_several_sessions_do_not_speak_for_all(method: str) -> None:
+    table = session_table(patients=60)
+    stay = (table["session"] == 1) | (table["patient"] < "P005")
+    with pytest.raises(SpecificationError, match="nearly all patients have one session"):
+        ma.disaggregate(table[stay], method=method)
