@@ -122,6 +122,13 @@ def _main(table: pd.DataFrame, component: str, estimand: str, path: str) -> pd.S
 
 def _sentence(kind: str, row: pd.Series) -> str:
     clear, unclear = MEANINGS[kind]
+    lag = row.get("lag", 1.0)
+    if lag > 1:
+        later = f"{lag:.0f} sessions later"
+        clear, unclear = (
+            text.replace("of the next session", later).replace("in the next session", later)
+            for text in (clear, unclear)
+        )
     low, high = float(row["conf_low"]), float(row["conf_high"])
     if not (math.isfinite(low) and math.isfinite(high)):
         letter = "β" if row["es_metric"] == "beta" else "r"

@@ -45,6 +45,8 @@ def test_a_direction_is_claimed_only_where_zero_is_left_out() -> None:
         assert "better:" not in told
         assert "worse:" not in told
     assert _sentence("within", row(0.1, np.nan, np.nan)).startswith("No interval")
+    later = _sentence("reverse", pd.concat([row(0.1, 0.05, 0.2, "beta"), pd.Series({"lag": 2.0})]))
+    assert "the alliance 2 sessions later was better" in later
 
 
 def test_sentences_of_a_study(tmp_path: Path) -> None:

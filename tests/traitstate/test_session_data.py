@@ -122,6 +122,7 @@ def test_nobody_varies() -> None:
     found = ma.disaggregate(table, lag=1)
     assert found.table["component"].tolist() == ["between_observed"]
     assert any("no within effect exists" in note for note in found.notes)
+    assert any("alliance never changes within a patient" in note for note in found.notes)
     with pytest.raises(SpecificationError, match="no within effect exists"):
         ma.disaggregate(table, method="fixed-effects")
 
