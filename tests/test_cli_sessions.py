@@ -121,7 +121,7 @@ def test_a_workbook_of_sessions(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ([str(SHIPPED), "--study", "a", "--study", "b"], 3, "2 times for 1 files"),
         ([str(SHIPPED), str(SHIPPED)], 3, "two studies are called"),
         ([str(SHIPPED), "--sheet", "long"], 2, "has no sheet 'long'"),
-        ([str(SHIPPED.parent)], 2, "EFFECTS.csv"),
+        ([str(SHIPPED.parent)], 2, "one row per patient and session"),
     ],
 )
 def test_what_is_wrong_is_a_sentence(
@@ -161,3 +161,34 @@ def test_the_shipped_sessions_are_those_of_their_script(tmp_path: Path) -> None:
     for name, printed in (("within r", ".176"), ("forward partial", ".089")):
         assert f"{implied[name]:.3f}".endswith(printed)
         assert f"= {printed}" in made.__doc__
+
+
+def test_a_german_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = session_table(patients=20).round(2)
+    text = table.to_csv(index=False, sep=";", decimal=",").splitlines()
+    text[3] = ";".join([*text[3].split(";")[:2], "n.a.", "n. a."])
+    text[0] = "Patient;SESSION;Alliance;Outcome"
+    path = tmp_path / "studie.csv"
+    path.write_text("\n".join(text), encoding="cp1252")
+    assert run(["sessions", str(path), "--lag", "0"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Column 'Alliance': 1 cell was taken as missing: n.a. (1)." in said
+    path.write_text("")
+    assert run(["sessions", str(path)]) == 2
+    assert "one row per patient and session" in capsys.readouterr().err
+
+
+def test_what_a_high_outcome_is_taken_to_mean_comes_first(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "A high outcome score is taken to mean better; --outcome-positive worse turns it."
+    out = tmp_path / "out"
+    assert run(["sessions", files[0], "--lag", "0", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.startswith(told + "\n")
+    page = (out / "sessions.html").read_text(encoding="utf-8")
+    box = page.partition('<div class="summary">')[2].strip()
+    assert box.startswith(f"<p><b>Direction.</b> {told}</p>")
+    assert run(["sessions", files[0], "--lag", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["warnings"][0] == told
+    assert run(["sessions", files[0], "--lag", "0", "--outcome-positive", "better"]) == 0
+    assert "--outcome-positive" not in capsys.readouterr().out

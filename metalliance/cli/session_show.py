@@ -8,7 +8,7 @@ from metalliance.cli.layout import limits, table, wrapped
 from metalliance.report.numbers import count, number
 from metalliance.report.session_report import NamedStudy
 from metalliance.report.session_tables import session_label
-from metalliance.report.session_words import session_sentences
+from metalliance.report.session_words import DIRECTION, session_sentences
 
 __all__ = ["session_lines"]
 
@@ -21,7 +21,8 @@ def session_lines(one: NamedStudy) -> list[str]:
     sessions = count(len(study.data.session), "session")
     lines = [f"{one.name}: {count(study.data.n_patients, 'patient')}, {sessions}", ""]
     for heading, text in session_sentences(study):
-        lines += wrapped(f"{heading} {text}")
+        if heading != DIRECTION:  # the command says it once, of all studies
+            lines += wrapped(f"{heading} {text}")
     rows = []
     for row in study.table.to_dict(orient="records"):
         label = session_label(row["component"], row["estimand"], row["path"], row["lag"])

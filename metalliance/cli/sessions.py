@@ -59,8 +59,9 @@ def sessions(
         typer.Option(metavar="COLUMN", help="Mean differences between arms are taken out."),
     ] = None,
     outcome_positive: Annotated[
-        str, typer.Option(help="What a high outcome score means: better, or worse.")
-    ] = "better",
+        str | None,
+        typer.Option(help="What a high outcome score means: better (if not said), or worse."),
+    ] = None,
     lag: Annotated[
         int, typer.Option(help="Sessions from alliance to later outcome; 0: same session only.")
     ] = 1,
@@ -111,7 +112,8 @@ def sessions(
         path=path,
         method="person-mean" if every else method,
         detrend=detrend,
-        outcome_positive=outcome_positive,
+        outcome_positive=outcome_positive or "better",
+        outcome_assumed=outcome_positive is None,
         weights=weights,
         seed=seed,
     )
@@ -135,6 +137,7 @@ def _answer(
 ) -> None:
     from metalliance.cli.session_show import session_lines
     from metalliance.report.session_report import session_results, write_session_report
+    from metalliance.traitstate.session_notes import ASSUMED
 
     with progress() as tell:
         studies = _studies(names, columns, options, every, sheet)
@@ -149,6 +152,8 @@ def _answer(
         notes = [note for one in studies for note in one.study.notes]
         emit("sessions", result, problems=problems, shown=list(dict.fromkeys(notes)))
         return
+    if options.outcome_assumed:
+        say(f"{ASSUMED}\n")
     for one in studies:
         for line in session_lines(one):
             say(line)

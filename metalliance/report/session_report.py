@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from metalliance.coding.append_rows import append_rows
+from metalliance.coding.review import read_review
 from metalliance.coding.template import fill_workbook
 from metalliance.plots.scene import Figure
 from metalliance.plots.spaghetti import spaghetti_data, spaghetti_plot
@@ -60,7 +61,7 @@ def write_session_report(
     into : str or Path, optional
         A coded workbook: review.xlsx is then a copy of it with the rows added, else a new one.
     simulated : bool
-        Whether the patients are simulated; marked on every page and figure.
+        Whether the patients are simulated, as ``into`` may say too; marked on page and figures.
     progress : callable, optional
         Told the name of each step as it begins.
 
@@ -74,6 +75,9 @@ def write_session_report(
         Where ``into`` cannot take the rows, or a foreign file stands in the way.
     """
     tell = progress or (lambda step: None)
+    if into is not None:
+        about = read_review(into, strict=False).about
+        simulated = simulated or about.get("data", "") == "simulated"
     tell("review.xlsx")
     contents = {"review.xlsx": _workbook(studies, into, simulated)}
     tell("figures")

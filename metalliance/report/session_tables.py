@@ -25,7 +25,7 @@ def session_label(component: str, estimand: str, path: str, lag: float) -> str:
     Examples
     --------
     >>> session_label("within", "lagged_r", "outcome→alliance", 1)
-    'State-like: within patients, next session, outcome first'
+    'State-like: within a patient, next session, outcome first'
     """
     text = COMPONENTS.get(component, component)
     text = "Contextual: between less within slope" if component == "contextual" else text

@@ -165,7 +165,9 @@ def disaggregate_data(
     series = oriented(data, options.outcome_positive)
     arms = 1 if data.arm is None else len(np.unique(data.arm))
     detrend = cast(Detrending, options.detrend)
+    _refuse_constant(data)
     notes = list(session_notes(data, series, detrend, options.outcome_positive))
+    before = len(notes)
     prepared = Prepared(options=options, series=series, arms=arms, notes=notes, reading=reading)
     effects = without_within(prepared)
     if effects is None:
@@ -173,7 +175,9 @@ def disaggregate_data(
     draws = resampled(data.n_patients, options.seed)
     table, covariance = effect_rows(effects, draws, notes)
     if not len(table):
-        raise SpecificationError("these sessions give no effect at all: " + " ".join(notes))
+        raise SpecificationError(
+            "these sessions give no effect at all: " + " ".join(notes[before:])
+        )
     if measures is None:
         measures = measure_rows(series, draws, notes, detrend)
     call: dict[str, object] = {**options.described(), "replicates": REPLICATES}
@@ -184,3 +188,15 @@ def disaggregate_data(
         notes=tuple(dict.fromkeys(notes)),
         call=call,
     )
+
+
+def _refuse_constant(data: SessionData) -> None:
+    for name, values in (("alliance", data.alliance), ("outcome", data.outcome)):
+        known = values[~np.isnan(values)]
+        if not len(known):
+            raise SpecificationError(f"these sessions give no effect at all: {name} has no score")
+        if (known == known[0]).all():
+            raise SpecificationError(
+                f"these sessions give no effect at all: {name} is {known[0]:g} in every session of "
+                "every patient"
+            )

@@ -24,7 +24,13 @@ WORDS = (
     (" of x:", " of alliance:"),
     (" of y:", " of outcome:"),
     ('; two values a patient allow dynamics="none"', ""),
+    ("x never changes", "alliance never changes"),
+    ("y never changes", "outcome never changes"),
+    ("x is constant", "alliance is constant"),
+    ("y is constant", "outcome is constant"),
+    ("1 value(s)", "1 score"),
     ("value(s)", "scores"),
+    ("patient(s)", "patients"),
     ("occasion numbers", "session numbers"),
     ("occasions", "sessions"),
 )

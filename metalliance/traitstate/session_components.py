@@ -6,6 +6,7 @@ Every function takes weights (R, N), one row per replicate and one column per pa
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,6 +17,7 @@ from metalliance.traitstate.centring import Moments
 __all__ = [
     "WEIGHTINGS",
     "Weighting",
+    "average_sessions",
     "between_correlation",
     "between_products",
     "between_slope",
@@ -23,6 +25,7 @@ __all__ = [
     "partial_coefficient",
     "patient_correlation",
     "pooled_products",
+    "several_sessions",
     "total_correlation",
     "within_correlation",
     "within_slope",
@@ -31,6 +34,19 @@ __all__ = [
 ROUNDING = 1e-13  # of a difference of sums, relative to them
 Weighting = Literal["patients", "occasions"]
 WEIGHTINGS: tuple[str, ...] = get_args(Weighting)
+
+
+def average_sessions(n: FloatArray, by: Weighting) -> float:
+    """Sessions whose mean has the noise that patient means have on average, from (N,) counts."""
+    has = n[n > 0]
+    if not len(has):
+        return math.nan
+    return float(has.mean()) if by == "occasions" else float(len(has) / (1.0 / has).sum())
+
+
+def several_sessions(k: float) -> bool:
+    """Whether a mean of k sessions is of more than one, k as a whole number."""
+    return not k < 1.5
 
 
 def pooled_products(m: Moments, weights: FloatArray) -> FloatArray:

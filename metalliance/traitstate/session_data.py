@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -10,13 +11,13 @@ import pandas as pd
 
 from metalliance.errors import CodingError, Problem
 from metalliance.numerics.blocks import FloatArray, IntArray
-from metalliance.traitstate.session_cells import INFINITE, cell_number, days, identifier
+from metalliance.traitstate.session_cells import INFINITE, days, identifier, numbers
 
-__all__ = ["SessionColumns", "SessionData", "check_sessions"]
+__all__ = ["SessionColumns", "SessionData", "check_sessions", "counted", "plain_title"]
 
 Place = Callable[[str, int], tuple[str, str]]
 LEAST_PATIENTS = 5
-MOST_SAID = 40
+MOST_SAID = 10  # of a kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,17 @@ class SessionData:
         return len(self.labels)
 
 
+def plain_title(title: str) -> str:
+    """The name of a column without its capitals and outer blanks.
+
+    Examples
+    --------
+    >>> plain_title(" Patient ")
+    'patient'
+    """
+    return title.strip().casefold()
+
+
 def check_sessions(
     frame: pd.DataFrame, columns: SessionColumns, place: Place | None = None
 ) -> SessionData:
@@ -82,7 +94,8 @@ def check_sessions(
     Parameters
     ----------
     frame : DataFrame
-        One row per patient and session. Empty cells, ``NR`` and ``NA`` are missing.
+        One row per patient and session. Empty cells, ``NR``, ``NA``, ``n.a.``, ``k.A.`` and dashes
+        are missing. Columns are found whatever their capitals and outer blanks.
     columns : SessionColumns
     place : callable, optional
         (column, row number) to sheet and cell, for what is said of a cell.
@@ -107,7 +120,7 @@ def check_sessions(
     reader = _Reader(frame, columns, place or _in_frame)
     data = reader.read()
     if reader.problems:
-        raise CodingError(_shortened(reader.problems))
+        raise CodingError(_shortened(reader.problems, reader.kinds))
     return data
 
 
@@ -121,6 +134,7 @@ class _Reader:
     def __init__(self, frame: pd.DataFrame, columns: SessionColumns, place: Place) -> None:
         self.frame, self.columns, self.place = frame, columns, place
         self.problems: list[Problem] = []
+        self.kinds: list[tuple[str, str]] = []
         self.notes: list[str] = []
 
     def read(self) -> SessionData:
@@ -146,11 +160,12 @@ class _Reader:
         self._refuse_twice(ids, session, used)
         codes, labels = pd.factorize(np.array(ids, dtype=object)[used])
         if len(labels) < LEAST_PATIENTS:
+            patients = counted(len(labels), "patient")
             self._say(
                 names.patient,
                 None,
                 "",
-                f"the table has {len(labels)} patient(s); at least {LEAST_PATIENTS} are needed",
+                f"the table has {patients}; at least {LEAST_PATIENTS} are needed",
                 "nothing can be said about differences between so few",
                 "few-patients",
             )
@@ -172,14 +187,20 @@ class _Reader:
 
     def _refuse_absent(self) -> None:
         there = list(map(str, self.frame.columns))
+        found = {}
         for role, name in self.columns.given().items():
-            count = there.count(name)
-            if count != 1:
-                what = (
-                    f"the table has no column {name!r}" if not count else f"{name!r} stands twice"
-                )
-                mend = f"name the column of the {role}; there are: {', '.join(there[:20])}"
-                self._say(name, None, "", what, mend, "missing-column")
+            same = [title for title in there if title == name]
+            alike = same or [title for title in there if plain_title(title) == plain_title(name)]
+            if len(alike) == 1:
+                found[role] = self.frame.columns[there.index(alike[0])]
+                continue
+            what = f"the table has no column {name!r}"
+            if alike:
+                what = f"{len(alike)} columns are called {name!r}: {', '.join(map(repr, alike))}"
+            names = ", ".join(there[:20])
+            mend = f"say --{role} COLUMN (in Python {role}=); there are: {names}"
+            self._say(name, None, "", what, mend, "missing-column")
+        self.columns = replace(self.columns, **found)
 
     def _numbers(self, name: str) -> FloatArray:
         column = self.frame[name]
@@ -191,11 +212,11 @@ class _Reader:
                 self._say(name, at, str(values[at]), what, mend, INFINITE.code)
             values[wrong] = np.nan
             return np.asarray(values)
-        values = np.full(len(column), np.nan)
-        for row, cell in enumerate(column):
-            values[row], found = cell_number(cell)
-            if found is not None:
-                self._say(name, row, str(cell), found.what, found.mend, found.code)
+        values, faults, notes = numbers(column)
+        self.notes += [f"Column {name!r}: {note}." for note in notes]
+        for row, found in faults:
+            cell = str(column.iloc[row])
+            self._say(name, row, cell, found.what, found.mend, found.code)
         return values
 
     def _days(self, name: str) -> FloatArray:
@@ -243,7 +264,8 @@ class _Reader:
         several = int((groups.nunique() > 1).sum())
         if several:
             kept = "the one of most sessions is taken" if changes else "the first one is taken"
-            self.notes.append(f"{several} patient(s) have more than one {name}: {kept}.")
+            who = counted(several, "patient has", "patients have")
+            self.notes.append(f"{who} more than one {name}: {kept}.")
         by_patient = groups.agg(lambda g: g.mode().iloc[0]) if changes else groups.first()
         found = by_patient.reindex(range(int(codes.max()) + 1))
         return np.asarray(pd.factorize(found)[0], dtype=np.intp)
@@ -252,6 +274,7 @@ class _Reader:
         self, column: str, row: int | None, value: str, what: str, mend: str, code: str
     ) -> None:
         sheet, cell = self.place(column, row) if row is not None else self.place(column, -1)
+        self.kinds.append((column, code))
         self.problems.append(
             Problem(
                 sheet=sheet,
@@ -265,6 +288,17 @@ class _Reader:
         )
 
 
+def counted(n: int, one: str, many: str = "") -> str:
+    """A number with its noun, and its verb.
+
+    Examples
+    --------
+    >>> counted(1, "patient has", "patients have"), counted(2, "patient")
+    ('1 patient has', '2 patients')
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
 def _since_first(data: SessionData) -> FloatArray | None:
     """Time counted from each patient's first dated session."""
     if data.time is None:
@@ -275,9 +309,13 @@ def _since_first(data: SessionData) -> FloatArray | None:
     return np.asarray(data.time - first[data.patient])
 
 
-def _shortened(problems: list[Problem]) -> list[Problem]:
-    if len(problems) <= MOST_SAID:
-        return problems
-    last = problems[MOST_SAID]
-    more = f"{len(problems) - MOST_SAID:,} more like these"
-    return [*problems[:MOST_SAID], replace(last, cell="", value="", what=more, mend="")]
+def _shortened(problems: list[Problem], kinds: list[tuple[str, str]]) -> list[Problem]:
+    """The rarest kind first, so that an odd cell is seen; of each kind the first ones."""
+    said: list[Problem] = []
+    for kind, n in sorted(Counter(kinds).items(), key=lambda item: item[1]):
+        alike = [p for p, its in zip(problems, kinds, strict=True) if its == kind]
+        said += alike[:MOST_SAID]
+        if n > MOST_SAID:
+            more = f"{n - MOST_SAID:,} more like these"
+            said.append(replace(alike[MOST_SAID], cell="", value="", what=more, mend=""))
+    return said

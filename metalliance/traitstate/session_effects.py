@@ -13,6 +13,7 @@ from metalliance.traitstate.centring import Moments, Pairs, Series, moments
 from metalliance.traitstate.random_slopes import random_slopes
 from metalliance.traitstate.session_components import (
     Weighting,
+    average_sessions,
     between_correlation,
     between_slope,
     partial_coefficient,
@@ -120,16 +121,16 @@ def same_session_effects(
     arms : int
         Means that were taken out, 1 for the grand mean.
     route : str
-        How they were separated.
+        How the between effect was separated.
     """
     m = _moments(pairs)
     n, n_obs = float((m.n > 0).sum()), float(m.n.sum())
-    k = _sessions_per_patient(m, by)
+    k = average_sessions(m.n, by)
     total = SessionEffect(
         component="total",
         estimand="NA",
         path=FORWARD,
-        route=route,
+        route="single scores",
         lag=0.0,
         metric="z",
         statistic=_z(lambda w: total_correlation(m, w)),
@@ -340,14 +341,6 @@ def _moments(pairs: Pairs) -> Moments:
 
 def _by_patient(m: Moments) -> tuple[FloatArray, FloatArray, FloatArray]:
     return m.products[:, 0, 0], m.products[:, 0, 1], m.products[:, 1, 1]
-
-
-def _sessions_per_patient(m: Moments, by: Weighting) -> float:
-    """Sessions whose mean has the noise that patient means have on average."""
-    has = m.n[m.n > 0]
-    if not len(has):
-        return NAN
-    return float(has.mean()) if by == "occasions" else float(len(has) / (1.0 / has).sum())
 
 
 def _sd_within(m: Moments, j: int) -> float:

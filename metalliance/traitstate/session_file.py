@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,10 +12,18 @@ from metalliance.coding.grids import Grid, filled_rows
 from metalliance.coding.guard import file_problem
 from metalliance.coding.raw import a1, is_blank, shown
 from metalliance.coding.spreadsheet import Source, open_source
-from metalliance.errors import Problem
-from metalliance.traitstate.session_data import SessionColumns, SessionData, check_sessions
+from metalliance.errors import CodingError, Problem
+from metalliance.traitstate.session_data import (
+    SessionColumns,
+    SessionData,
+    check_sessions,
+    plain_title,
+)
 
 __all__ = ["SessionFile", "read_sessions"]
+
+
+MEND = "give one file with one row per patient and session"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +62,16 @@ def read_sessions(path: str | Path, columns: SessionColumns, sheet: str = "") ->
     CodingError
         With every problem and its cell.
     """
-    source = open_source(path)
+    source = _opened(path)
     if source.kind == "folder":
-        mend = "give one file with a row per patient and session"
-        raise file_problem(source.path, "directory", "is a folder", mend)
+        raise file_problem(source.path, "directory", "is a folder", MEND)
     name = _sheet(source, columns, sheet)
     grid = source.grid(name)
     rows = list(filled_rows(grid))
+    if not rows:
+        raise file_problem(source.path, "empty", "is empty", MEND)
     header = _header_row(grid, rows, columns)
-    titles = [shown(cell).strip() for cell in grid.rows[header]] if rows else []
+    titles = [shown(cell).strip() for cell in grid.rows[header]]
     body = [row for row in rows if row > header]
     frame = pd.DataFrame(
         [[grid.at(row, column) for column in range(len(titles))] for row in body],
@@ -79,6 +88,15 @@ def read_sessions(path: str | Path, columns: SessionColumns, sheet: str = "") ->
     return SessionFile(
         path=source.path, sha256=source.sha256, sheet=name, data=data, problems=source.problems
     )
+
+
+def _opened(path: str | Path) -> Source:
+    try:
+        return open_source(path)
+    except CodingError as error:
+        review = ("empty", "directory")  # whose mend is that of a review
+        problems = [replace(p, mend=MEND) if p.code in review else p for p in error.problems]
+        raise CodingError(problems) from None
 
 
 def _sheet(source: Source, columns: SessionColumns, wanted: str) -> str:
@@ -101,13 +119,11 @@ def _most(grid: Grid, columns: SessionColumns) -> int:
 
 
 def _known(grid: Grid, row: int, columns: SessionColumns) -> int:
-    titles = {shown(cell).strip() for cell in grid.rows[row] if not is_blank(cell)}
-    return len(titles & set(columns.given().values()))
+    titles = {plain_title(shown(cell)) for cell in grid.rows[row] if not is_blank(cell)}
+    return len(titles & set(map(plain_title, columns.given().values())))
 
 
 def _header_row(grid: Grid, rows: Sequence[int], columns: SessionColumns) -> int:
     """The first of twenty rows with the most names of columns."""
     candidates = rows[:20]
-    if not candidates:
-        return 0
     return max(candidates, key=lambda row: (_known(grid, row, columns), -row))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, cast
 
+import numpy as np
+
 from metalliance.errors import SpecificationError
+from metalliance.numerics.blocks import FloatArray
 from metalliance.traitstate.centring import (
     DETRENDINGS,
     Detrending,
@@ -15,7 +19,12 @@ from metalliance.traitstate.centring import (
     pairs_at_lag,
 )
 from metalliance.traitstate.panel_effects import PanelReading, read_panel
-from metalliance.traitstate.session_components import WEIGHTINGS, Weighting
+from metalliance.traitstate.session_components import (
+    WEIGHTINGS,
+    Weighting,
+    average_sessions,
+    several_sessions,
+)
 from metalliance.traitstate.session_effects import (
     CHANGE,
     SessionEffect,
@@ -29,7 +38,7 @@ from metalliance.traitstate.session_effects import (
 )
 from metalliance.traitstate.session_notes import one_score_per_patient
 
-__all__ = ["METHODS", "Method", "Prepared", "SessionOptions", "without_within"]
+__all__ = ["METHODS", "Method", "Prepared", "SessionOptions", "measured_once", "without_within"]
 
 Method = Literal["person-mean", "latent", "fixed-effects", "dynamic-panel"]
 MOST_LAG = 50
@@ -38,11 +47,19 @@ BIASED = (
     "sessions depend on those before, the within effects of centring come out too small and the "
     "autoregression most (Nickell). Methods latent and dynamic-panel are free of that."
 )
+ONE_SESSION = (
+    "{} one session: the mean of one session is that session's score, with the noise of the "
+    "day in it, so that this is a total association, not a trait-like one; nothing is said "
+    "within patients."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOptions:
-    """What is asked of session data; see `disaggregate`."""
+    """What is asked of session data; see `disaggregate`.
+
+    ``outcome_assumed``: nobody said what a high outcome score means.
+    """
 
     lag: int = 0
     path: str = "forward"
@@ -51,6 +68,7 @@ class SessionOptions:
     outcome_positive: str = "better"
     weights: str = "patients"
     seed: int = 0
+    outcome_assumed: bool = False
 
     def checked(self) -> SessionOptions:
         """Itself, or an error that lists the choices."""
@@ -109,8 +127,14 @@ def person_mean(prepared: Prepared) -> tuple[SessionEffect, ...]:
     pairs = pairs_at_lag(prepared.series)
     trendless = prepared.trendless()
     prepared.notes.append(BIASED)
+    total, between = same_session_effects(pairs, prepared.weighting, prepared.arms, route)
+    if not several_sessions(between.k_x):
+        prepared.notes.remove(BIASED)
+        prepared.notes.append(ONE_SESSION.format("Nearly all patients have"))
+        return (total,)
     effects = [
-        *same_session_effects(pairs, prepared.weighting, prepared.arms, route),
+        total,
+        between,
         within_effect(pairs_at_lag(trendless), lines=prepared.lines, route=route),
         *_lagged(prepared, trendless, route=route),
         contextual_effect(pairs, prepared.weighting, route),
@@ -118,7 +142,7 @@ def person_mean(prepared: Prepared) -> tuple[SessionEffect, ...]:
     change = change_effect(prepared.series, pairs, prepared.arms, CHANGE)
     if change is None:
         prepared.notes.append(
-            "Fewer than five patients have three complete sessions: no between_change effect."
+            "Fewer than five patients have three complete sessions: no effect of changes."
         )
     else:
         effects.append(change)
@@ -205,6 +229,15 @@ METHODS: dict[str, Callable[[Prepared], tuple[SessionEffect, ...]]] = {
 }
 
 
+def measured_once(series: Series) -> list[str]:
+    """Measures that no patient has two different scores of."""
+    return [
+        name
+        for name, values in (("alliance", series.x), ("outcome", series.y))
+        if one_score_per_patient(series.patient, values, series.n_patients)
+    ]
+
+
 def without_within(prepared: Prepared) -> tuple[SessionEffect, ...] | None:
     """Between effects of a measure that each patient has once; None where both vary within.
 
@@ -214,21 +247,22 @@ def without_within(prepared: Prepared) -> tuple[SessionEffect, ...] | None:
         For a method that needs variation within patients.
     """
     series, options = prepared.series, prepared.options
-    once = [
-        name
-        for name, values in (("alliance", series.x), ("outcome", series.y))
-        if one_score_per_patient(series.patient, values, series.n_patients)
-    ]
+    once, several = measured_once(series), _several(series, series.x)
+    if not once and not several and options.method != "person-mean":
+        raise SpecificationError(
+            f"nearly all patients have one session of alliance: method {options.method} needs more"
+        )
     if not once:
         return None
-    named = " and ".join(once)
     what = (
-        f"{named.capitalize()} has one value per patient: it does not vary within patients, so "
+        f"{once[0].capitalize()} has one value per patient: it does not vary within patients, so "
         "that no within effect exists."
     )
+    if len(once) > 1:
+        what = "Alliance and outcome have one value per patient: no within effect exists."
     if options.method != "person-mean":
         raise SpecificationError(f"{what} Method {options.method} needs both over sessions")
-    prepared.notes.append(what)
+    prepared.notes.append(what if several else ONE_SESSION.format("Patients' alliance is of"))
     if options.lag:
         prepared.notes.append("For the same reason there are no lagged effects.")
     if once == ["alliance"]:
@@ -241,6 +275,20 @@ def without_within(prepared: Prepared) -> tuple[SessionEffect, ...] | None:
             n_patients=series.n_patients,
             days=series.days,
         )
-        level = post_effects(turned, prepared.arms)[0]
-        return (level.swapped(),)
-    return post_effects(series, prepared.arms)
+        level = post_effects(turned, prepared.arms)[0].swapped()
+        effects: tuple[SessionEffect, ...] = (level,)
+    else:
+        effects = post_effects(series, prepared.arms)
+    return effects if several else (_as_total(effects[0]),)
+
+
+def _several(series: Series, values: FloatArray) -> bool:
+    """Whether a patient has more than one score of a measure on average."""
+    n = np.bincount(series.patient[~np.isnan(values)], minlength=series.n_patients)
+    return several_sessions(average_sessions(n.astype(np.float64), "patients"))
+
+
+def _as_total(effect: SessionEffect) -> SessionEffect:
+    """An association of patients whose alliance is of one session: a total one."""
+    lag = 0.0 if effect.shared else math.nan
+    return replace(effect, component="total", route="one session", lag=lag)

@@ -8,12 +8,14 @@ import numpy as np
 
 from metalliance.numerics.blocks import FloatArray
 from metalliance.traitstate.centring import DETRENDED, Detrending, Series, moments
-from metalliance.traitstate.session_data import SessionData
+from metalliance.traitstate.session_data import SessionData, counted
 from metalliance.traitstate.session_measures import group_share
 
-__all__ = ["one_score_per_patient", "session_notes"]
+__all__ = ["ASSUMED", "BETTER", "one_score_per_patient", "session_notes"]
 
 FEW_PATIENTS = 20
+ASSUMED = "A high outcome score is taken to mean better; --outcome-positive worse turns it."
+BETTER = "A high outcome score is taken to mean better."
 CLEAR_DRIFT = 2.0  # standard errors
 
 
@@ -52,20 +54,21 @@ def _orientation(outcome_positive: str) -> Iterator[str]:
             "that a better alliance goes with a better outcome."
         )
     else:
-        yield "A high outcome score is taken to mean better (outcome_positive)."
+        yield BETTER
 
 
 def _missing(data: SessionData) -> Iterator[str]:
     x, y = ~np.isnan(data.alliance), ~np.isnan(data.outcome)
     one, neither = int((x ^ y).sum()), int((~x & ~y).sum())
     if one:
-        yield (
-            f"{one:,} of {len(x):,} sessions have one of the two scores only and form no pair of "
-            "the same session."
+        what = (
+            "has one of the two scores only and forms"
+            if one == 1
+            else ("have one of the two scores only and form")
         )
+        yield f"{one:,} of {len(x):,} sessions {what} no pair of the same session."
     if neither:
-        what = "1 row has" if neither == 1 else f"{neither:,} rows have"
-        yield f"{what} neither score; passed over."
+        yield f"{counted(neither, 'row has', 'rows have')} neither score; passed over."
     complete = x & y
     steps = np.diff(data.session[complete])[np.diff(data.patient[complete]) == 0]
     if len(steps):
@@ -73,23 +76,28 @@ def _missing(data: SessionData) -> Iterator[str]:
         jumps = int((steps > usual).sum())
         if jumps:
             yield (
-                f"{jumps:,} times a patient's next complete session is more than {usual:g} later "
-                "by its number (missed sessions); no lagged pair spans such a gap."
+                f"{counted(jumps, 'time')} a patient's next complete session is more than "
+                f"{usual:g} later by its number (missed sessions); no lagged pair spans such a "
+                "gap."
             )
     counts = np.bincount(data.patient[complete], minlength=data.n_patients)
     without = int((counts == 0).sum())
     if without:
-        yield f"{without} patient(s) have no session with both scores."
+        who = counted(without, "patient has", "patients have")
+        yield f"{who} no session with both scores."
 
 
 def _single(data: SessionData, series: Series) -> Iterator[str]:
     complete = ~(np.isnan(series.x) | np.isnan(series.y))
     counts = np.bincount(series.patient[complete], minlength=series.n_patients)
     single = int((counts == 1).sum())
-    if single:
+    if 0 < single < (counts > 0).sum():
+        has, count, say = (
+            ("has", "it counts", "says") if single == 1 else ("have", "they count", "say")
+        )
         yield (
-            f"{single} of {data.n_patients} patients have one complete session: they count in the "
-            "total and between effects, and say nothing within patients."
+            f"{single} of {data.n_patients} patients {has} one complete session: {count} in the "
+            f"total and between effects, and {say} nothing within patients."
         )
 
 
@@ -102,9 +110,10 @@ def _constant(data: SessionData) -> Iterator[str]:
         np.maximum.at(high, data.patient[known], values[known])
         constant = int(((n > 1) & (high == low)).sum())
         if constant:
+            who = counted(constant, "patient has", "patients have")
             yield (
-                f"{constant} patient(s) have the same {name} score in all their sessions: they "
-                "carry no information on it within patients, and are kept."
+                f"{who} the same {name} score in all sessions: no information on it within "
+                "patients; kept."
             )
 
 
@@ -120,7 +129,8 @@ def _lines(series: Series, detrend: Detrending) -> Iterator[str]:
         short = max(short, int(((n > 0) & (n < 3)).sum()) if taken else 0)
     yield (
         f"Within effects are of what is left of {named} after each patient's own straight line; "
-        f"{short} patient(s) with fewer than three sessions have no line and drop out of them."
+        f"{counted(short, 'patient', 'patients')} with fewer than three sessions "
+        f"{'has no line and drops' if short == 1 else 'have no line and drop'} out of them."
     )
 
 
@@ -174,8 +184,8 @@ def _means(series: Series, values: FloatArray) -> FloatArray:
 def _therapists(data: SessionData, series: Series) -> Iterator[str]:
     if data.therapist is None:
         yield (
-            "No therapist was named: differences between therapists are part of the between "
-            "effects."
+            "No therapist was named: differences between therapists are part of those between "
+            "patients."
         )
         return
     known = data.therapist >= 0
@@ -191,10 +201,14 @@ def _therapists(data: SessionData, series: Series) -> Iterator[str]:
     yield (
         f"{number} therapists with {ratio:.1f} patients each hold {share_x:.0%} of the variance of "
         f"patients' mean alliance and {share_y:.0%} of that of mean outcome (analysis of "
-        "variance); these differences are part of the between effects. If alliance and outcome "
-        "of therapists do not go together, the variance of a between effect is "
-        f"{effect:.2f} times the one given (Moulton), which takes patients as independent."
+        "variance); these differences are part of the between effects."
     )
+    if f"{effect:.2f}" != "1.00":
+        yield (
+            "If alliance and outcome of therapists do not go together, the variance of a between "
+            f"effect is {effect:.2f} times the one given (Moulton), which takes patients as "
+            "independent."
+        )
 
 
 def _arms(data: SessionData) -> Iterator[str]:
@@ -202,8 +216,10 @@ def _arms(data: SessionData) -> Iterator[str]:
         return
     number = len(np.unique(data.arm[data.arm >= 0]))
     unknown = int((data.arm < 0).sum())
-    tail = f"; {unknown} patient(s) of no arm were treated as one more" if unknown else ""
-    yield f"Mean differences between {number} arms were taken out as fixed effects{tail}."
+    who, verb = counted(unknown, "patient"), "was" if unknown == 1 else "were"
+    tail = f"; {who} of no arm {verb} treated as one more" if unknown else ""
+    arms = counted(number, "arm")
+    yield f"Mean differences between {arms} were taken out as fixed effects{tail}."
 
 
 def _few(data: SessionData) -> Iterator[str]:

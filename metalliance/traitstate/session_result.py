@@ -17,13 +17,23 @@ from metalliance.numerics.panel_quantities import panel_quantities
 from metalliance.traitstate.centring import DETRENDED, Detrending, Series
 from metalliance.traitstate.disaggregation import EFFECT_COLUMNS, MEASURE_COLUMNS
 from metalliance.traitstate.panel_effects import FIRST_STATE, fit_session_panel
-from metalliance.traitstate.session_effects import SessionEffect
+from metalliance.traitstate.session_effects import REVERSE, SessionEffect
 from metalliance.traitstate.session_measures import measure_facts
 from metalliance.traitstate.session_precision import covariance_of, limits
 
 __all__ = ["effect_rows", "measure_rows"]
 
 LOST_SHARE = 0.01
+WORDS = {
+    "total": "the total association",
+    "between_observed": "the association of patients' means",
+    "between_latent": "the association of stable levels",
+    "between_change": "the association of changes",
+    "contextual": "the contextual effect",
+    "within.concurrent_r": "the within effect of the same session",
+    "within.lagged_r": "the lagged within effect",
+    "within.lagged_partial": "the lagged within effect net of the own past",
+}
 
 
 def effect_rows(
@@ -46,7 +56,7 @@ def effect_rows(
     estimates = [float(effect.statistic(one)[0]) for effect in effects]
     kept = [i for i, value in enumerate(estimates) if math.isfinite(value)]
     notes += [
-        f"No number for {effects[i].name}: nothing varies there, or too few patients inform it."
+        f"No number for {_words(effects[i])}: nothing varies there, or too few patients inform it."
         for i in range(len(effects))
         if i not in kept
     ]
@@ -56,7 +66,7 @@ def effect_rows(
     covariance = covariance_of(replicates, n_patients)
     lost = np.isnan(replicates).mean(axis=0)
     notes += [
-        f"{share:.0%} of the resamples have no number for {effects[i].name}: its standard error "
+        f"{share:.0%} of the resamples have no number for {_words(effects[i])}: its standard error "
         "is uncertain."
         for i, share in zip(kept, lost, strict=True)
         if share > LOST_SHARE
@@ -72,6 +82,11 @@ def effect_rows(
         pd.DataFrame(rows, columns=list(EFFECT_COLUMNS)),
         pd.DataFrame(covariance, index=names, columns=names),
     )
+
+
+def _words(effect: SessionEffect) -> str:
+    text = WORDS.get(effect.name, effect.name)
+    return f"{text}, outcome first" if effect.path == REVERSE else text
 
 
 def _row(

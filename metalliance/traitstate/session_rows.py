@@ -60,7 +60,8 @@ def workbook_rows(study: SessionStudy, name: str, origin: str) -> Rows:
     Values stand as scored: where a high outcome score means worse, signs are those of the scores,
     and ``positive_means`` says so. A within or latent coefficient carries its resampled standard
     error; a total or latent correlation is given the number of patients that its standard error is
-    worth, since the workbook takes the precision of a correlation from n.
+    worth, but no more than there are, since the workbook takes the precision of a correlation from
+    n.
 
     Parameters
     ----------
@@ -237,9 +238,10 @@ def _statistic(row: pd.Series, sign: float) -> Row:
             "sessions_mean": _rounded(row["n_obs"] / row["ni"], 2),
         }
     counted = row["component"] in ("total", "between_latent")
-    n = max(int(row["n_eff"]), 4) if counted else int(row["ni"])
+    worth = row["n_eff"] if counted else row["ni"]
+    n = max(int(min(worth, row["ni"])), 4)
     found: Row = {"stat": "r", "value": _rounded(sign * fisher_z_inverse(row["yi"])), "n": n}
-    if counted:
+    if counted and n < row["ni"]:
         found["n_source"] = "imputed"
     return found
 
@@ -247,7 +249,9 @@ def _statistic(row: pd.Series, sign: float) -> Row:
 def _note(row: pd.Series) -> str:
     parts = [row["route"]]
     if row["component"] in ("total", "between_latent"):
-        parts.append(f"n is what its SE is worth; {int(row['ni'])} patients")
+        capped = f"n is of patients; its SE is worth {row['n_eff']:.0f}"
+        worth = f"n is what its SE is worth; {int(row['ni'])} patients"
+        parts.append(capped if row["n_eff"] > row["ni"] else worth)
     if row["component"] == "total":
         parts.insert(0, "checked: all sessions of all patients as pairs of single scores")
     if math.isfinite(row["se_bootstrap"]):

@@ -14,7 +14,8 @@ from metalliance.traitstate.disaggregate import disaggregate_data
 from metalliance.traitstate.disaggregation import Disaggregation
 from metalliance.traitstate.panel_effects import PanelReading, read_panel
 from metalliance.traitstate.session_data import SessionData
-from metalliance.traitstate.session_methods import SessionOptions
+from metalliance.traitstate.session_methods import SessionOptions, measured_once
+from metalliance.traitstate.session_notes import ASSUMED, BETTER
 
 __all__ = ["SessionStudy", "study_of_sessions"]
 
@@ -67,9 +68,11 @@ def study_of_sessions(data: SessionData, options: SessionOptions, every: bool) -
     every : bool
     """
     wanted = _wanted(options) if every else {options.method: options}
+    if every and measured_once(oriented(data, options.outcome_positive)):
+        wanted = dict([next(iter(wanted.items()))])  # the others need variation within patients
     reading = _reading(data, options) if every else None
     parts: dict[str, Disaggregation] = {}
-    notes: list[str] = []
+    refused: dict[str, list[str]] = {}
     for name, one in wanted.items():
         measures = next((part.measures for part in parts.values()), None)
         try:
@@ -77,8 +80,11 @@ def study_of_sessions(data: SessionData, options: SessionOptions, every: bool) -
         except (SpecificationError, ConvergenceError) as error:
             if not every or not parts:
                 raise
-            notes.append(f"No rows by {name}: {error}.")
-    notes = list(dict.fromkeys([n for part in parts.values() for n in part.notes] + notes))
+            refused.setdefault(str(error), []).append(name)
+    first = [ASSUMED] if options.outcome_assumed else []
+    said = [n for part in parts.values() for n in part.notes if not (first and n == BETTER)]
+    without = [f"No rows by {', '.join(names)}: {why}." for why, names in refused.items()]
+    notes = list(dict.fromkeys([*first, *said, *without]))
     return SessionStudy(
         data=data, options=options, parts=parts, table=_table(parts), notes=tuple(notes)
     )

@@ -12,7 +12,7 @@ import pytest
 from metalliance.errors import OutputError
 from metalliance.report.session_report import NamedStudy, write_session_report
 from metalliance.report.session_tables import session_label
-from metalliance.report.session_words import _sentence, session_sentences
+from metalliance.report.session_words import _sentence, _sentences, session_sentences
 from metalliance.traitstate.session_data import SessionColumns
 from metalliance.traitstate.session_file import read_sessions
 from metalliance.traitstate.session_methods import SessionOptions
@@ -45,6 +45,8 @@ def test_a_direction_is_claimed_only_where_zero_is_left_out() -> None:
         assert "better:" not in told
         assert "worse:" not in told
     assert _sentence("within", row(0.1, np.nan, np.nan)).startswith("No interval")
+    later = _sentence("reverse", pd.concat([row(0.1, 0.05, 0.2, "beta"), pd.Series({"lag": 2.0})]))
+    assert "the alliance 2 sessions later was better" in later
 
 
 def test_sentences_of_a_study(tmp_path: Path) -> None:
@@ -101,3 +103,50 @@ def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
 def test_labels_say_lag_and_direction() -> None:
     assert session_label("within", "lagged_r", "alliance→outcome", 2).endswith("2 sessions later")
     assert "less within" in session_label("contextual", "NA", "alliance→outcome", 0)
+
+
+def test_lagged_effects_are_spoken_of_where_there_are_some(tmp_path: Path) -> None:
+    both = named(tmp_path).study
+    assert "lagged effects do" in session_sentences(both)[-1][1]
+    same = study_of_sessions(both.data, SessionOptions(lag=0), every=True)
+    assert "lagged" not in session_sentences(same)[-1][1]
+    total = same.table[same.table["component"] == "total"].iloc[0]
+    assert total["route"] == "single scores"
+
+
+def test_a_review_of_simulated_data_marks_the_page(tmp_path: Path) -> None:
+    one = named(tmp_path)
+    for simulated in (True, False):
+        first = tmp_path / f"first{simulated}"
+        write_session_report([one], first, simulated=simulated)
+        other = NamedStudy(name="S2", file=one.file, study=one.study)
+        out = tmp_path / f"out{simulated}"
+        page = write_session_report([other], out, into=first / "review.xlsx")[0]
+        assert ("SIMULATED DATA" in page.read_text(encoding="utf-8")) is simulated
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ((0.17, 0.05, 0.28), False),
+        ((0.12, 0.01, 0.22), True),
+        ((0.17, -0.01, 0.34), True),
+        ((0.17, np.nan, np.nan), False),
+    ],
+)
+def test_methods_that_disagree_are_both_given(
+    other: tuple[float, float, float], said: bool
+) -> None:
+    rows = [(0.2, 0.1, 0.3, "main", "latent means (ML)")]
+    rows += [(*other, "sensitivity", "person-mean centring")]
+    columns = ["estimate", "conf_low", "conf_high", "role", "route"]
+    table = pd.DataFrame(rows, columns=columns).assign(
+        component="within", estimand="concurrent_r", path="alliance→outcome", es_metric="z"
+    )
+    told = dict(_sentences(table))
+    assert ("Depends on the method." in told) is said
+    if other[0] == 0.12:
+        assert told["Depends on the method."] == (
+            "By person-mean centring the association of the same session is r = .12 [.01, .22], "
+            "by latent means (ML) r = .20 [.10, .30]."
+        )

@@ -13,6 +13,7 @@ import metalliance as ma
 from metalliance.coding.append_rows import append_rows
 from metalliance.coding.template import fill_workbook
 from metalliance.errors import CodingError, OutputError
+from metalliance.report.session_words import session_sentences
 from metalliance.traitstate.session_data import SessionColumns, check_sessions
 from metalliance.traitstate.session_methods import SessionOptions
 from metalliance.traitstate.session_rows import workbook_rows
@@ -109,7 +110,7 @@ def test_likelihood_that_cannot_be_had_is_a_note() -> None:
         "between_latent",
         "within",
     ]
-    assert any(note.startswith("No number for within.lagged_r") for note in found.notes)
+    assert any(note.startswith("No number for the lagged within effect") for note in found.notes)
     assert workbook_rows(found, "S1", "here")["EVIDENCE"] == []
 
 
@@ -142,3 +143,47 @@ def test_rows_into_a_copy_of_a_review(tmp_path: Path, whole: SessionStudy) -> No
     flat.write_text("study,n,r\nA,40,.3\n")
     with pytest.raises(CodingError, match="no sheets STUDIES and EFFECTS"):
         append_rows(flat, tmp_path / "x.xlsx", rows)
+
+
+@pytest.mark.parametrize("longer", [0, 3])
+def test_one_session_a_patient_is_a_total(tmp_path: Path, longer: int) -> None:
+    table = session_table(patients=60)
+    stay = (table["session"] == 1) | (table["patient"] < f"P{longer:03d}")
+    found = study(table[stay])
+    main = found.table[found.table["role"] == "main"]
+    assert found.table["component"].tolist() == ["total"]
+    total = main[main["component"] == "total"].iloc[0]
+    assert (total["k_x"], total["k_y"], total["shared"], total["lag"]) == (1, 1, 1, 0)
+    assert any("this is a total association, not a trait-like one" in n for n in found.notes)
+    heading, sentence = session_sentences(found)[0]
+    assert heading == "One session (total)."
+    assert "alliance in that session" in sentence
+    path = tmp_path / "review.xlsx"
+    fill_workbook(path, workbook_rows(found, "S1", "here"))
+    effects = ma.read_review(path).effects().to_frame()
+    assert effects["component"].tolist()[0] == "total"
+    assert effects["role"].tolist()[0] == "main"
+
+
+def test_one_session_of_alliance_and_a_later_outcome_is_a_total() -> None:
+    table = session_table(patients=60)
+    last = table.groupby("patient")["session"].transform("max")
+    table.loc[table["session"] != last, "outcome"] = np.nan
+    table.loc[table["session"] != 2, "alliance"] = np.nan
+    found = study(table)
+    assert found.table["component"].tolist() == ["total"]
+    assert found.table["shared"].tolist() == [0.0]
+
+
+def test_no_row_has_more_patients_than_there_are(tmp_path: Path) -> None:
+    table = session_table(patients=30, sessions=20, unequal=False)
+    found = study(table)
+    total = found.table[found.table["component"] == "total"].iloc[0]
+    assert total["n_eff"] > 30
+    rows = workbook_rows(found, "S1", "here")
+    assert max(row["n"] for row in rows["EFFECTS"]) == 30
+    assert f"its SE is worth {total['n_eff']:.0f}" in rows["EFFECTS"][0]["note"]
+    path = tmp_path / "review.xlsx"
+    fill_workbook(path, rows)
+    severe = [p for p in ma.read_review(path).problems if p.severity in ("error", "question")]
+    assert severe == []
