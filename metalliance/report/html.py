@@ -22,6 +22,11 @@ from metalliance.report.sophistication_tables import (
     together_table,
 )
 from metalliance.report.sources import spans
+from metalliance.report.synthesis_tables import (
+    assumption_tables,
+    synthesis_notes,
+    synthesis_table,
+)
 from metalliance.report.tables import (
     effects_table,
     excluded_table,
@@ -31,14 +36,11 @@ from metalliance.report.tables import (
     studies_table,
 )
 from metalliance.report.trait_state_tables import (
-    assumption_tables,
     chance_table,
     components_table,
     ratio_table,
     slopes_table,
     smallest_table,
-    synthesis_notes,
-    synthesis_table,
 )
 from metalliance.report.words import first_screen
 from metalliance.workflow.analysis import Analysis
