@@ -80,7 +80,7 @@ def first_screen(analysis: Analysis) -> tuple[Paragraph, ...]:
     shown = [
         " ".join(total),
         " ".join(_trait(analysis, pool) for pool in trait),
-        " ".join(_state(analysis, pool) for pool in state),
+        *(_state(analysis, pool) for pool in state),
         _separation(analysis, trait, state),
         totals_alone(analysis),
     ]
@@ -287,7 +287,10 @@ def _slope(analysis: Analysis, place: int) -> str:
         for name in ("estimate", "conf_low", "conf_high")
     ]
     scale = "β" if pool.es_metric == "beta" else "Fisher's z"
-    return f"{scale} changes by {shown[0]} [{shown[1]}, {shown[2]}] per .1 of the index."
+    clear = slope["conf_low"] > 0 or slope["conf_high"] < 0
+    reading = "larger" if slope["estimate"] > 0 else "smaller"
+    meaning = f"{reading} in more sophisticated studies" if clear else "no clear relation"
+    return f"{meaning}; {scale} changes by {shown[0]} [{shown[1]}, {shown[2]}] per .1 of the index."
 
 
 def _nothing_coded(analysis: Analysis) -> bool:
