@@ -93,9 +93,10 @@ def synthesis_notes(analysis: Analysis) -> tuple[str, ...]:
         notes.append(
             f"Within-patient correlations are mostly of deviations from averages of "
             f"{sessions:.0f} sessions. Where scores of successive sessions resemble each other, "
-            "these are smaller than those of deviations from a patient's own level: in a simulated "
-            "process .11 instead of .14 at 8 sessions, and the interval of the state-like "
-            "correlation held .14 in fewer than half of the reviews."
+            "these are smaller than those of deviations from a patient's own level: in simulated "
+            "processes .11 instead of .14 at 8 sessions, and .13 instead of .18 with strong "
+            "autocorrelation. The interval of the state-like correlation held the latter in a "
+            "tenth to a half of the reviews."
         )
     for row in result.left_out.itertuples():
         notes.append(f"Not in the synthesis: {count(row.effects, 'effect')} ({row.why}).")
