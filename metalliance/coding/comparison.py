@@ -8,12 +8,13 @@ from typing import Literal, get_args
 
 from metalliance.coding.cells import BLANK, Coded
 from metalliance.coding.codebook import Field, normalise_level
-from metalliance.coding.derivation import FORWARD, derive
+from metalliance.coding.derivation import derive
 from metalliance.coding.identity import Row, own_id
 from metalliance.coding.matching import Group, Matching
 from metalliance.coding.records import Record
 from metalliance.coding.review import Review
 from metalliance.coding.sophistication import ITEMS
+from metalliance.effectsize.paths import FORWARD
 
 __all__ = [
     "PHASES",

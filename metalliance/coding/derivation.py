@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from metalliance.coding.records import Linked, Record
+from metalliance.effectsize.paths import FORWARD, REVERSE
 
 __all__ = [
     "END_FORMS",
@@ -18,7 +19,6 @@ __all__ = [
     "occasions",
 ]
 
-FORWARD = "alliance→outcome"
 AFTER_TREATMENT = ("post", "follow-up")
 UNSIGNED = ("F", "chi2", "R2", "p")
 END_FORMS = (
@@ -261,7 +261,7 @@ def _label(linked: Linked) -> str:
     outcome = _measure_label(linked.outcome, at_end)
     if not (alliance or outcome):
         return ""
-    if linked.effect.text("path") == "outcome→alliance":
+    if linked.effect.text("path") == REVERSE:
         alliance, outcome = outcome, alliance
     arrow = "–" if linked.effect.text("path") == "undirected" else "→"
     return f"{alliance or 'alliance'} {arrow} {outcome or 'outcome'}"

@@ -15,6 +15,7 @@ from metalliance.coding.derivation import (
 )
 from metalliance.coding.records import Findings, Linked, Record, doi_of
 from metalliance.coding.spreadsheet import note
+from metalliance.effectsize.paths import FORWARD
 from metalliance.effectsize.slopes import occasion_df
 
 __all__ = ["check_field_rules", "check_review"]
@@ -147,7 +148,7 @@ def _number(linked: Linked, name: str, in_model: str = "") -> float | None:
 def _outcome_first(linked: Linked, facts: Facts, findings: Findings) -> None:
     """An outcome that was measured before the alliance is no outcome of it."""
     alliance, outcome = linked.alliance, linked.outcome
-    if alliance is None or outcome is None or facts.path != "alliance→outcome":
+    if alliance is None or outcome is None or facts.path != FORWARD:
         return
     start, end = alliance.number("first_session"), outcome.number("last_session")
     end = outcome.number("first_session") if end is None else end

@@ -33,6 +33,7 @@ from metalliance.coding.workbook import (
     sheet_names,
     unfinished,
 )
+from metalliance.effectsize.paths import FORWARD
 from metalliance.errors import CodingError, Problem
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ def _workbook_assumptions(linked: Sequence[Linked]) -> tuple[Assumed, ...]:
     found: list[Assumed] = []
     if blank:
         why = f"path is blank in {blank} of {len(linked)} effects"
-        found.append(("path", "alliance→outcome", why))
+        found.append(("path", FORWARD, why))
     grid = sum(one.effect.sheet == "GRID" and not one.effect.coded("model").text for one in linked)
     if grid:
         found.append(("model", "RAW", f"model is blank in GRID for {grid} effects"))

@@ -7,6 +7,7 @@ from numbers import Real
 
 import numpy as np
 
+from metalliance.effectsize.paths import FORWARD, REVERSE
 from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import FloatArray
 
@@ -45,7 +46,7 @@ RHO_BY_COMPONENT: dict[tuple[str, str], float] = {
     ("within_therapist", "total"): 0.6,
     ("within_therapist", "between_observed"): 0.8,
     ("within_therapist", "between_latent"): 0.8,
-    ("alliance→outcome", "outcome→alliance"): 0.0,
+    (FORWARD, REVERSE): 0.0,
     ("forward", "reverse"): 0.0,
 }
 

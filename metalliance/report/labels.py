@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metalliance.effectsize.paths import REVERSE
 from metalliance.workflow.analysis import Analysis, Pool
 
 __all__ = [
@@ -85,7 +86,7 @@ def pool_title(pool: Pool) -> str:
     parts = [COMPONENTS[pool.component]]
     if pool.estimand in ESTIMANDS:
         parts.append(ESTIMANDS[pool.estimand])
-    if pool.path == "outcome→alliance":
+    if pool.path == REVERSE:
         parts.append("outcome to alliance")
     if ".dropout" in pool.key:
         parts.append("dropout")

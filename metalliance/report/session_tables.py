@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
+from metalliance.effectsize.paths import FORWARD
 from metalliance.report.labels import COMPONENTS
 from metalliance.report.numbers import correlation, interval, number
 from metalliance.report.tables import Cell, Table
-from metalliance.traitstate.session_effects import FORWARD
 from metalliance.traitstate.session_study import SessionStudy
 
 __all__ = ["measure_table", "session_effects_table", "session_label"]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from metalliance.effectsize.paths import FORWARD, REVERSE
 from metalliance.report.numbers import correlation, interval
-from metalliance.traitstate.session_effects import FORWARD, REVERSE
 from metalliance.traitstate.session_notes import ASSUMED
 from metalliance.traitstate.session_study import SessionStudy
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from metalliance.effectsize.paths import REVERSE
 from metalliance.report.comparison import (
     comparison,
     directions,
@@ -152,7 +153,7 @@ def _state(analysis: Analysis, pool: Pool) -> str:
     }
     ending = better_too[_direction(pool)]
     name = _short(analysis)
-    if pool.path == "outcome→alliance":
+    if pool.path == REVERSE:
         opening = f"In the other direction, from outcome to later {name},"
     else:
         when = f"Within a patient, when the {name} was better than usual for that patient,"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -170,14 +170,10 @@ def detrended(series: Series, how: Detrending) -> Series:
     https://doi.org/10.1037/met0000030
     """
     of_x, of_y = DETRENDED[how]
-    return Series(
-        patient=series.patient,
-        session=series.session,
-        clock=series.clock,
+    return replace(
+        series,
         x=_without_line(series.x, series) if of_x else series.x,
         y=_without_line(series.y, series) if of_y else series.y,
-        n_patients=series.n_patients,
-        days=series.days,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from metalliance.effectsize.table import EffectTable
+from metalliance.effectsize.table import CORE_COLUMNS, EffectTable
 
 __all__ = ["EFFECT_COLUMNS", "MEASURE_COLUMNS", "Disaggregation", "effect_table"]
 
@@ -138,22 +138,8 @@ def effect_table(found: Disaggregation, study: str, sample: str = "") -> EffectT
     return EffectTable.build(frame.loc[usable, [*core, *details]], left_out)
 
 
-_CORE = (
-    "component",
-    "estimand",
-    "path",
-    "lag",
-    "es_metric",
-    "route",
-    "ni",
-    "yi",
-    "vi",
-    "r",
-    "v_r",
-    "k_x",
-    "k_y",
-    "shared",
-)
+_NAMED_HERE = ("study", "sample", "effect", "quality")
+_CORE = tuple(name for name in CORE_COLUMNS if name not in _NAMED_HERE)
 
 
 def _reason(row: pd.Series) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,7 @@ from metalliance.models.predict import predict
 from metalliance.numerics.blocks import FloatArray
 from metalliance.numerics.distributions import critical_value, two_sided_p
 
-__all__ = ["DIFFERENCE", "Gap", "Joint", "contrast_table", "pool_all_and_paired", "pool_jointly"]
+__all__ = ["DIFFERENCE", "Gap", "Joint", "contrast_table", "pool_jointly"]
 
 DIFFERENCE = "difference"
 #: Clusters with both parts below which the correlation of true effects is not estimated.
@@ -209,26 +208,6 @@ def pool_jointly(
         structure="held" if rho is not None else "UN" if enough else "DIAG",
         grid=grid,
     )
-
-
-def pool_all_and_paired(
-    rows: pd.DataFrame, parts: tuple[str, str], *, mods: Sequence[str] = (), **options: Any
-) -> tuple[Joint, Joint | None]:
-    """All rows in one joint model, and the samples that have both parts in another.
-
-    The second compares parts of the same patients, and is None with moderators or where fewer
-    than two independent samples have both. ``options`` are those of `pool_jointly`.
-    """
-    for name in mods:
-        if name not in rows:
-            raise SpecificationError(f"the effects have no column {name!r}")
-        if not pd.api.types.is_numeric_dtype(rows[name]):
-            raise SpecificationError(f"moderator {name!r} is not numeric; code it as numbers first")
-    joint = pool_jointly(rows, parts, mods=mods, **options)
-    both = rows.groupby("sample")["part"].transform("nunique") == 2
-    if mods or rows.loc[both, "cluster"].nunique() < 2:
-        return joint, None
-    return joint, pool_jointly(rows[both].reset_index(drop=True), parts, **options)
 
 
 def contrast_table(

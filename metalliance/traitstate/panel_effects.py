@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metalliance.effectsize.paths import FORWARD
 from metalliance.errors import ConvergenceError, SpecificationError
 from metalliance.numerics.blocks import FloatArray, IntArray
 from metalliance.numerics.panel import PanelFit, fit_panel
@@ -15,7 +16,7 @@ from metalliance.numerics.panel_process import Dynamics, Initial
 from metalliance.numerics.panel_quantities import PanelQuantities, panel_quantities
 from metalliance.numerics.panel_rows import checked_rows
 from metalliance.traitstate.centring import DETRENDED, Detrending, Series, pairs_at_lag
-from metalliance.traitstate.session_effects import FORWARD, PATHS, SessionEffect, Statistic
+from metalliance.traitstate.session_effects import PATHS, SessionEffect, Statistic
 
 __all__ = ["FIRST_STATE", "PanelReading", "fit_session_panel", "read_panel"]
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from metalliance.effectsize.columns import row_list
+from metalliance.effectsize.paths import REVERSE
 from metalliance.effectsize.table import EffectTable
 from metalliance.errors import SpecificationError
-from metalliance.traitstate.joint import Joint, pool_all_and_paired
-from metalliance.traitstate.rows import BACK, reported_pairs, with_part, working_rows
+from metalliance.traitstate.joint import Joint
+from metalliance.traitstate.paired import pool_all_and_paired
+from metalliance.traitstate.rows import with_part, working_rows
 
 __all__ = ["Reciprocal", "reciprocal"]
 
@@ -89,21 +91,19 @@ def reciprocal(
     rows = with_part(
         frame,
         {
-            "reverse": lagged & frame["path"].eq(BACK),
-            "forward": lagged & frame["path"].ne(BACK),
+            "reverse": lagged & frame["path"].eq(REVERSE),
+            "forward": lagged & frame["path"].ne(REVERSE),
         },
     )
-
-    correlated = dict.fromkeys(zip(PARTS, PARTS, strict=True), sampling_rho)
     joint, paired = pool_all_and_paired(
+        effects,
         rows,
         PARTS,
-        correlated={**correlated, PARTS: 0.0},
+        sampling_rho=sampling_rho,
         mods=mods,
         structure=structure,
         rho=rho,
         method=method,
         level=level,
-        reported=reported_pairs(effects, rows),
     )
     return Reciprocal(joint=joint, paired=paired)

@@ -6,21 +6,19 @@ import numpy as np
 import pandas as pd
 
 from metalliance.effectsize.columns import row_list
+from metalliance.effectsize.paths import FORWARD
 from metalliance.effectsize.table import EffectTable, codes, pairs_among
 from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import connected_components
 
 __all__ = [
-    "BACK",
     "DROPOUT_FORMS",
-    "FORTH",
     "as_numbers",
     "reported_pairs",
     "with_part",
     "working_rows",
 ]
 
-FORTH, BACK = "alliance→outcome", "outcome→alliance"
 #: Forms of outcome that are a family of their own: never pooled with measures of outcome.
 DROPOUT_FORMS = ("dropout", "time-to-event")
 NEEDED = ("study", "component", "estimand", "yi", "vi")
@@ -46,7 +44,7 @@ def working_rows(effects: EffectTable | pd.DataFrame, *, dropout: bool = False) 
         )
     frame["component"] = frame["component"].fillna("").astype(str)
     partial = frame["estimand"].eq("lagged_partial")
-    assumed = {"path": FORTH, "es_metric": partial.map({True: "beta", False: "z"})}
+    assumed = {"path": FORWARD, "es_metric": partial.map({True: "beta", False: "z"})}
     for name, value in {**assumed, "outcome_form": ""}.items():
         if name not in frame:
             frame[name] = value

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from metalliance.effectsize.paths import FORWARD, REVERSE
 from metalliance.numerics.blocks import FloatArray, IntArray
 from metalliance.traitstate.centring import Moments, Pairs, Series, moments
 from metalliance.traitstate.random_slopes import random_slopes
@@ -27,9 +28,7 @@ from metalliance.traitstate.session_precision import within_df, within_model_var
 
 __all__ = [
     "CHANGE",
-    "FORWARD",
     "PATHS",
-    "REVERSE",
     "SessionEffect",
     "Statistic",
     "change_effect",
@@ -41,7 +40,6 @@ __all__ = [
     "within_effect",
 ]
 
-FORWARD, REVERSE = "alliance→outcome", "outcome→alliance"
 PATHS = {"forward": FORWARD, "reverse": REVERSE}
 CHANGE = "fitted change over sessions"
 LEAST_FOR_SLOPE = 3

@@ -266,15 +266,7 @@ def without_within(prepared: Prepared) -> tuple[SessionEffect, ...] | None:
     if options.lag:
         prepared.notes.append("For the same reason there are no lagged effects.")
     if once == ["alliance"]:
-        turned = Series(
-            patient=series.patient,
-            session=series.session,
-            clock=series.clock,
-            x=series.y,
-            y=series.x,
-            n_patients=series.n_patients,
-            days=series.days,
-        )
+        turned = replace(series, x=series.y, y=series.x)
         level = post_effects(turned, prepared.arms)[0].swapped()
         effects: tuple[SessionEffect, ...] = (level,)
     else:

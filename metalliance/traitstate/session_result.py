@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from metalliance.effectsize.correlation import r_variance_from_z
+from metalliance.effectsize.paths import REVERSE
 from metalliance.effectsize.slopes import n_effective
 from metalliance.errors import SpecificationError
 from metalliance.numerics.blocks import FloatArray
@@ -17,7 +18,7 @@ from metalliance.numerics.panel_quantities import panel_quantities
 from metalliance.traitstate.centring import DETRENDED, Detrending, Series
 from metalliance.traitstate.disaggregation import EFFECT_COLUMNS, MEASURE_COLUMNS
 from metalliance.traitstate.panel_effects import FIRST_STATE, fit_session_panel
-from metalliance.traitstate.session_effects import REVERSE, SessionEffect
+from metalliance.traitstate.session_effects import SessionEffect
 from metalliance.traitstate.session_measures import measure_facts
 from metalliance.traitstate.session_precision import covariance_of, limits
 

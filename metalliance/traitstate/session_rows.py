@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from metalliance.effectsize.correlation import fisher_z_inverse
-from metalliance.traitstate.session_effects import FORWARD
+from metalliance.effectsize.paths import FORWARD
 from metalliance.traitstate.session_study import SessionStudy
 
 __all__ = ["Rows", "workbook_rows"]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from metalliance.effectsize.paths import REVERSE
 from metalliance.effectsize.table import EffectTable
 from metalliance.errors import ConvergenceError, MetallianceWarning, SpecificationError
 from metalliance.models.fit import remodel
@@ -74,7 +75,7 @@ def require_one_pool(effects: EffectTable) -> None:
         )
     rows = effects.usable
     kinds = rows[["component", "estimand", "es_metric"]].astype(str)
-    kinds = kinds.assign(path=np.where(rows["path"].eq("outcome→alliance"), "reverse", "forward"))
+    kinds = kinds.assign(path=np.where(rows["path"].eq(REVERSE), "reverse", "forward"))
     found = sorted({" ".join(kind) for kind in kinds.itertuples(index=False)})
     if len(found) > 1:
         raise SpecificationError(

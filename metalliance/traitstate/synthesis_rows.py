@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from metalliance.effectsize.paths import REVERSE
 from metalliance.effectsize.table import EffectTable
 from metalliance.numerics.blocks import FloatArray
 from metalliance.traitstate.mixture import mixture_weights
-from metalliance.traitstate.rows import BACK, DROPOUT_FORMS, as_numbers, working_rows
+from metalliance.traitstate.rows import DROPOUT_FORMS, as_numbers, working_rows
 
 __all__ = ["BESIDE_BETWEEN", "OBSERVED", "split_rows", "weights_of_rows"]
 
@@ -102,7 +103,7 @@ RULES: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "within-patient effect of different occasions": lambda f: (
         f["component"].eq("within") & f["estimand"].ne("concurrent_r")
     ),
-    "from outcome to alliance": lambda f: f["path"].eq(BACK),
+    "from outcome to alliance": lambda f: f["path"].eq(REVERSE),
     "not on the correlation scale": lambda f: f["es_metric"].ne("z"),
     "outcome is dropout or the time to an event": lambda f: f["outcome_form"].isin(DROPOUT_FORMS),
     "outcome is a binary response, often defined against the baseline": lambda f: (

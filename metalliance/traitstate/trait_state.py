@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from metalliance.effectsize.paths import REVERSE
 from metalliance.effectsize.table import EffectTable
 from metalliance.errors import SpecificationError
 from metalliance.numerics.distributions import critical_value
-from metalliance.traitstate.joint import DIFFERENCE, Joint, pool_all_and_paired
+from metalliance.traitstate.joint import DIFFERENCE, Joint
 from metalliance.traitstate.mixture import ICC_X, ICC_Y, Band, check_band, share_between
+from metalliance.traitstate.paired import pool_all_and_paired
 from metalliance.traitstate.rows import (
-    BACK,
     as_numbers,
-    reported_pairs,
     with_part,
     working_rows,
 )
@@ -149,21 +149,20 @@ def trait_state(
     rows = with_part(
         frame,
         {
-            "between": frame["component"].eq(between) & frame["path"].ne(BACK) & on_z,
-            "within": state & frame["path"].ne(BACK) & on_z,
+            "between": frame["component"].eq(between) & frame["path"].ne(REVERSE) & on_z,
+            "within": state & frame["path"].ne(REVERSE) & on_z,
         },
     )
-    correlated = dict.fromkeys(zip(PARTS, PARTS, strict=True), sampling_rho)
     joint, paired = pool_all_and_paired(
+        effects,
         rows,
         PARTS,
-        correlated={**correlated, PARTS: 0.0},
+        sampling_rho=sampling_rho,
         mods=mods,
         structure=structure,
         rho=rho,
         method=method,
         level=level,
-        reported=reported_pairs(effects, rows),
     )
     return TraitState(
         estimand=estimand,

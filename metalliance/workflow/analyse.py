@@ -85,7 +85,7 @@ def _carry_out(review: Review, plan: Plan, tell: Callable[[str], None]) -> Analy
         leave_one_out={pool.key: _leave_one_out(pool, plan.level) for pool in fitted},
         counts=_counts(effects, excluded, pools),
         excluded=excluded,
-        defaults_used=defaults_used(review, plan, pools),
+        defaults_used=defaults_used(review, plan, pools, answers),
         warnings=tuple(dict.fromkeys(text for pool in pools for text in pool.warnings)),
         answers=answers,
         manifest=_manifest(review, plan),

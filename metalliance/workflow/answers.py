@@ -28,7 +28,7 @@ from metalliance.traitstate.trait_state import BETWEEN_COMPONENTS, TraitState, t
 from metalliance.workflow.analysis import Pool
 from metalliance.workflow.plan import Plan
 
-__all__ = ["Answer", "Answers", "answer_questions"]
+__all__ = ["IMPUTATIONS", "Answer", "Answers", "answer_questions"]
 
 Result = TypeVar("Result")
 IMPUTATIONS = 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from metalliance.effectsize.correlation import DESIGN_EFFECT, SLOPE_SD
 from metalliance.effectsize.within import METRIC_NOT_SAID
 from metalliance.traitstate.pooling import is_dependent
 from metalliance.workflow.analysis import Default, Pool
+from metalliance.workflow.answers import IMPUTATIONS, Answers
 from metalliance.workflow.plan import Plan
 
 __all__ = ["defaults_used"]
@@ -47,7 +49,9 @@ ASSUMED_IN_TRACES: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
-def defaults_used(review: Review, plan: Plan, pools: Sequence[Pool]) -> tuple[Default, ...]:
+def defaults_used(
+    review: Review, plan: Plan, pools: Sequence[Pool], answers: Answers
+) -> tuple[Default, ...]:
     """List the defaults of reading, of the plan and of the models, in that order."""
     found = [Default(name=name, value=value, why=why) for name, value, why in review.assumed]
     chosen = plan.model_fields_set
@@ -86,8 +90,35 @@ def defaults_used(review: Review, plan: Plan, pools: Sequence[Pool]) -> tuple[De
         why = f"{built_in} effects use the built-in models; a row in MODELS says otherwise"
         value = "items A4, D1–D4 and E2 score 0"
         found.append(Default(name="models RAW and PRE", value=value, why=why))
+    found += _of_answers(answers, chosen)
     add("state", "primary state-like estimand", plan.state, "comparable with the trait component")
     return tuple(found)
+
+
+def _of_answers(answers: Answers, chosen: AbstractSet[str]) -> list[Default]:
+    """What the comparison of trait and state, and the synthesis, took for granted."""
+    found = []
+    joints = [a.result.joint for a in answers.trait_state.values() if a.result is not None]
+    if answers.reciprocal.result is not None:
+        joints.append(answers.reciprocal.result.joint)
+    if any(joint.structure == "DIAG" for joint in joints):
+        why = "fewer than ten independent studies give both parts; .4 and .8 are tried"
+        found.append(Default(name="correlation of true effects of two parts", value="0", why=why))
+    if joints:
+        why = "simulated between −.05 and .05 for trait and state, −.3 and 0 for two directions"
+        found.append(Default(name="sampling correlation of two parts", value="0", why=why))
+    result = answers.synthesis.result
+    if result is not None:
+        for name, field in (("alliance", "icc_x"), ("outcome", "icc_y")):
+            if field not in chosen and len(result.icc_grid):
+                mean, low, high = Plan.model_fields[field].default
+                value = f"{mean:g} ({low:g} to {high:g})"
+                why = f"studies that report none; {IMPUTATIONS} draws of the mean widen intervals"
+                found.append(Default(name=f"ICC of {name}", value=value, why=why))
+        why = "in the synthesis; other shares of the same session are tried"
+        name = "correlation of deviations at different sessions"
+        found.append(Default(name=name, value="0", why=why))
+    return found
 
 
 def _reported_pairs(pools: Sequence[Pool]) -> list[Default]:

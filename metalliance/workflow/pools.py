@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from metalliance.effectsize.paths import REVERSE
 from metalliance.effectsize.table import EffectTable
 from metalliance.errors import ConvergenceError, MetallianceWarning, SpecificationError
 from metalliance.models.inference import Inference
@@ -51,7 +52,7 @@ def pool_key(component: str, estimand: str, path: str, es_metric: str, dropout: 
     parts = [component]
     if estimand != "NA":
         parts.append(estimand)
-    if path == "outcome→alliance":
+    if path == REVERSE:
         parts.append("reverse")
     if dropout:
         parts.append("dropout")
